@@ -39,9 +39,7 @@ class Layout:
 
     def __post_init__(self) -> None:
         if len(self.names) != len(self.shapes):
-            raise NotCanonical(
-                what=f"{len(self.names)} tensor names with {len(self.shapes)} shapes"
-            )
+            raise NotCanonical(what=f"{len(self.names)} tensor names with {len(self.shapes)} shapes")
         for name, shape in zip(self.names, self.shapes, strict=True):
             _verify_name(name)
             _verify_shape(name, shape)
@@ -69,13 +67,8 @@ def encode_layout(layout: Layout) -> bytes:
     Raises:
         Oversized: it would take more than 1 MiB.
     """
-    tensors = [
-        [name, list(shape)]
-        for name, shape in zip(layout.names, layout.shapes, strict=True)
-    ]
-    text = json.dumps(
-        {"format": FORMAT, "tensors": tensors}, separators=(",", ":"), ensure_ascii=True
-    )
+    tensors = [[name, list(shape)] for name, shape in zip(layout.names, layout.shapes, strict=True)]
+    text = json.dumps({"format": FORMAT, "tensors": tensors}, separators=(",", ":"), ensure_ascii=True)
     blob = text.encode("ascii")
     if len(blob) > MAX_LAYOUT_BYTES:
         raise Oversized(got=len(blob), want=MAX_LAYOUT_BYTES)
@@ -113,9 +106,7 @@ def locate(layout: Layout, coordinate: int) -> str:
     if not 0 <= coordinate < layout.size:
         raise OutOfRange(coordinate="number", got=coordinate, want=layout.size - 1)
     rest = coordinate
-    for name, shape, size in zip(
-        layout.names, layout.shapes, layout.sizes, strict=True
-    ):
+    for name, shape, size in zip(layout.names, layout.shapes, layout.sizes, strict=True):
         if rest < size:
             return name + _index_text(shape, rest)
         rest -= size
@@ -137,9 +128,7 @@ def _parse(blob: bytes) -> object:
         return json.loads(blob.decode("ascii"))
     # Deep nesting ends in RecursionError, which is no ValueError.
     except (ValueError, RecursionError) as error:
-        raise NotCanonical(
-            what=f"the layout is not ASCII JSON ({type(error).__name__})"
-        ) from error
+        raise NotCanonical(what=f"the layout is not ASCII JSON ({type(error).__name__})") from error
 
 
 def _layout_from(value: object) -> Layout:
@@ -149,9 +138,7 @@ def _layout_from(value: object) -> Layout:
     if not isinstance(tensors, list):
         raise NotCanonical(what="the layout lists no tensors")
     for entry in tensors:
-        if not (
-            isinstance(entry, list) and len(entry) == 2 and isinstance(entry[1], list)
-        ):
+        if not (isinstance(entry, list) and len(entry) == 2 and isinstance(entry[1], list)):
             raise NotCanonical(what="a tensor of the layout is not a name with a shape")
     return Layout(
         names=tuple(name for name, _ in tensors),
@@ -171,9 +158,7 @@ def _verify_name(name: object) -> None:
 
 def _verify_shape(name: str, shape: tuple[object, ...]) -> None:
     if len(shape) > MAX_DIMENSIONS:
-        raise NotCanonical(
-            what=f"tensor {name} has {len(shape)} dimensions, allowed are {MAX_DIMENSIONS}"
-        )
+        raise NotCanonical(what=f"tensor {name} has {len(shape)} dimensions, allowed are {MAX_DIMENSIONS}")
     for dimension in shape:
         # bool is an int in Python, and JSON's true must not count as the dimension 1.
         if type(dimension) is not int or not 1 <= dimension <= MAX_COORDINATES:

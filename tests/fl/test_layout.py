@@ -45,13 +45,9 @@ def test_layout_with_a_single_number_round_trips() -> None:
         pytest.param(encode_layout(MLP)[:-1], id="truncated"),
         pytest.param(encode_layout(MLP) + b"\n", id="trailing"),
         pytest.param(encode_layout(MLP).replace(b",", b", ", 1), id="whitespace"),
-        pytest.param(
-            encode_layout(MLP).replace(b"layout-1", b"layout-2"), id="version"
-        ),
+        pytest.param(encode_layout(MLP).replace(b"layout-1", b"layout-2"), id="version"),
         pytest.param(layout_json([["a", [1]]], extra=1), id="extra-key"),
-        pytest.param(
-            b'{"tensors":[["a",[1]]],"format":"fedtrail-layout-1"}', id="reordered"
-        ),
+        pytest.param(b'{"tensors":[["a",[1]]],"format":"fedtrail-layout-1"}', id="reordered"),
         pytest.param(
             b'{"format":"fedtrail-layout-1","tensors":[],"tensors":[["a",[1]]]}',
             id="duplicate-key",
@@ -72,9 +68,7 @@ def test_layout_with_a_single_number_round_trips() -> None:
         pytest.param(layout_json([["a", [1.0]]]), id="float-dimension"),
         pytest.param(layout_json([["a", [True]]]), id="boolean-dimension"),
         pytest.param(layout_json([["a", [1] * 17]]), id="many-dimensions"),
-        pytest.param(
-            layout_json([["a", [2**16, 2**16, 2]]]), id="too-many-coordinates"
-        ),
+        pytest.param(layout_json([["a", [2**16, 2**16, 2]]]), id="too-many-coordinates"),
         pytest.param(
             b'{"format":"fedtrail-layout-1","tensors":[["a",[1e400]]]}',
             id="infinite-dimension",
