@@ -1,0 +1,1 @@
+"""The auditor's half of fedtrail: no torch, small machine."""

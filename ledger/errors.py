@@ -1,0 +1,537 @@
+"""The whole error tree.
+
+FedtrailError
+├── SpecError, RuleError            ledger.spec.errors: evidence (exit 7), refusals by the protocol (exit 6)
+├── UsageError         exit 2       the command or the script is wrong
+├── ConfigurationError exit 3       project, keys, wrong network
+├── ChainError         exit 4       the node or the chain
+├── NotFoundError      exit 5       no such run, round, client, blob name
+├── StakeError …       exit 6       refusals decoded from the contracts
+├── IntegrityError     exit 7       what an audit proved wrong
+├── EvidenceError      exit 8       could not be fetched: try again, never an accusation
+└── FindingsError      exit 9       an expectation of a script was not met
+
+Every class states its code, exit status, message and hint once; its docstring is what
+`fedtrail explain CODE` prints (title, cause, fix).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ledger.spec.errors import (
+    BadProof,
+    DuplicateCommitment,
+    FedtrailError,
+    NonFinite,
+    NotCanonical,
+    OutOfRange,
+    Oversized,
+    QuorumNotMet,
+    RuleError,
+    RuleNotApplicable,
+    SpecError,
+    TrailingBytes,
+    WrongClient,
+    WrongDomain,
+    WrongExamples,
+    WrongLength,
+    WrongPhase,
+    WrongRoot,
+    WrongRound,
+    WrongShape,
+    WrongSigner,
+    WrongVersion,
+)
+
+
+class UsageError(FedtrailError):
+    """The command line or the round script is wrong.
+
+    Cause: an unknown option, a misspelt key, a value of the wrong type.
+    Fix: the message names the place; `fedtrail COMMAND --help` lists the options.
+    """
+
+    code = "FT101"
+    exit_status = 2
+
+
+class ScriptError(UsageError):
+    """A round script does not follow the schema.
+
+    Cause: unknown key, wrong type or a value out of range, at the line and column given.
+    Fix: fedtrail script schema prints the schema; fedtrail script new writes an example.
+    """
+
+    code = "FT102"
+    template = "{file}:{line}:{column}: {what}"
+
+
+class MissingExtra(UsageError):
+    """A feature needs a package that is not installed.
+
+    Cause: fedtrail's extras are optional.
+    Fix: install the extra that the message names.
+    """
+
+    code = "FT103"
+    template = "{feature} needs the package {package}"
+    hint_template = "pip install 'fedtrail[{extra}]'"
+
+
+class ConfigurationError(FedtrailError):
+    """The project, its keys or its network are not set up.
+
+    Cause and fix: the message names them.
+    """
+
+    code = "FT200"
+    exit_status = 3
+
+
+class NoProject(ConfigurationError):
+    """No fedtrail.toml was found in this folder or above.
+
+    Cause: the command was started outside a project.
+    Fix: fedtrail init creates one.
+    """
+
+    code = "FT201"
+    template = "no fedtrail.toml here or above ({path})"
+    hint_template = "run: fedtrail init"
+
+
+class BadConfiguration(ConfigurationError):
+    """fedtrail.toml cannot be used.
+
+    Cause: a syntax error, an unknown key or a value of the wrong type.
+    Fix: correct the line that the message names.
+    """
+
+    code = "FT202"
+    template = "{file}: {what}"
+
+
+class ToolMissing(ConfigurationError):
+    """A program that fedtrail starts is not installed.
+
+    Cause: Node, Hardhat, anvil or the Solidity compiler was not found.
+    Fix: the hint names the command that installs it.
+    """
+
+    code = "FT203"
+    template = "{tool} not found ({searched})"
+
+
+class KeyLocked(ConfigurationError):
+    """A keystore file is encrypted and no password was given.
+
+    Cause: FEDTRAIL_KEY_PASSWORD is not set and there is no terminal to ask on.
+    Fix: set FEDTRAIL_KEY_PASSWORD or run in a terminal.
+    """
+
+    code = "FT210"
+    template = "key '{name}' is locked; set FEDTRAIL_KEY_PASSWORD or run in a terminal"
+
+
+class KeyMissing(ConfigurationError):
+    """No key of that name is in the project's keystore.
+
+    Cause: a misspelt name, or keys of another project.
+    Fix: fedtrail key list; fedtrail key new NAME.
+    """
+
+    code = "FT211"
+    template = "no key '{name}' in {path}"
+    hint_template = "fedtrail key list; fedtrail key new {name}"
+
+
+class KeyExists(ConfigurationError):
+    """A key of that name exists already; it was not overwritten.
+
+    Cause: the name is taken.
+    Fix: choose another name, or fedtrail key rotate NAME.
+    """
+
+    code = "FT212"
+    template = "key '{name}' exists already in {path}; nothing was changed"
+
+
+class WrongPassword(ConfigurationError):
+    """The keystore password is wrong.
+
+    Cause: another password was used when the key was made.
+    Fix: try again; a lost password cannot be recovered, rotate with the owner's key.
+    """
+
+    code = "FT213"
+    template = "wrong password for key '{name}'"
+
+
+class ChainError(FedtrailError):
+    """The node did not do what was asked.
+
+    Cause and fix: the message names them.
+    """
+
+    code = "FT400"
+    exit_status = 4
+
+
+class CannotReach(ChainError):
+    """The RPC endpoint does not answer.
+
+    Cause: the node is down, or the address is wrong.
+    Fix: fedtrail devnet up, or correct `rpc` in fedtrail.toml.
+    """
+
+    code = "FT401"
+    template = "cannot reach {rpc} ({reason}, {tries} tries in {seconds:.1f} s)"
+    hint_template = "is the devnet up? fedtrail devnet up"
+
+
+class WrongChain(ChainError):
+    """The node serves another chain than the project is configured for.
+
+    Cause: another network, or the devnet of another project.
+    Fix: correct `rpc` or `chain_id` in fedtrail.toml.
+    """
+
+    code = "FT402"
+    exit_status = 3
+    template = "wrong chain: the node says {got}, network '{network}' in fedtrail.toml says {want}; nothing was sent"
+
+
+class NoContract(ChainError):
+    """There is no contract at the configured address.
+
+    Cause: it was deployed elsewhere, or the chain was reset.
+    Fix: fedtrail contract deploy, or correct the address.
+    """
+
+    code = "FT403"
+    exit_status = 3
+    template = "no contract code at {address} on chain {chain_id} (block {block})"
+    hint_template = "deployed elsewhere, or the chain was reset: fedtrail contract info"
+
+
+class WrongCode(ChainError):
+    """The contract's code is not the one that this project pinned.
+
+    Cause: another version is deployed at that address.
+    Fix: use the release that deployed it, or deploy anew.
+    """
+
+    code = "FT404"
+    exit_status = 3
+    template = "contract code hash {got} differs from the pinned {want}; refusing to read or write"
+
+
+class ChainReset(ChainError):
+    """The chain is another than the one seen before.
+
+    Cause: the devnet was restarted without its state, or restored to an earlier point.
+    Fix: fedtrail contract deploy starts anew; keys, scripts and stored blobs are kept.
+    """
+
+    code = "FT405"
+    template = "chain was reset: block {block} was {want}, the node now has {got}; nothing was sent"
+    hint_template = "start anew with: fedtrail contract deploy --new; stored blobs and keys are kept"
+
+
+class NotMined(ChainError):
+    """A transaction was sent and is not in a block yet.
+
+    Cause: the node is slow, stopped mining, or the fee is too low.
+    Fix: fedtrail run resume continues; nothing is sent twice.
+    """
+
+    code = "FT407"
+    template = "transaction {tx} not mined after {seconds:.0f} s (nonce {nonce})"
+    hint_template = "fedtrail run resume continues; nothing is sent twice"
+
+
+class Pruned(ChainError):
+    """The node does not serve old logs or blocks.
+
+    Cause: the node prunes history.
+    Fix: use an archive node.
+    """
+
+    code = "FT408"
+    template = "the node does not serve logs for blocks {first} to {last}: {reason}"
+
+
+class Reverted(ChainError):
+    """The contract refused a transaction for a reason that fedtrail has no own error for.
+
+    Cause: the message holds the contract's error.
+    Fix: fedtrail round show N; fedtrail contract info.
+    """
+
+    code = "FT409"
+    template = "the contract refused {call}: {reason}"
+
+
+class DevnetFailed(ChainError):
+    """The devnet's process did not come up, or ended.
+
+    Cause: the message holds the end of its log.
+    Fix: fedtrail devnet logs; fedtrail doctor.
+    """
+
+    code = "FT410"
+    template = "the devnet did not answer within {seconds:.0f} s; the end of its log: {log}"
+    hint_template = "fedtrail devnet logs; fedtrail doctor"
+
+
+class StoreUnreachable(ChainError):
+    """The content store's daemon does not answer.
+
+    Cause: the IPFS daemon is down, or its address is wrong.
+    Fix: start it, or use the embedded store (remove `ipfs` from fedtrail.toml).
+    """
+
+    code = "FT420"
+    template = "cannot use the IPFS daemon at {address}: {reason}"
+
+
+class NotFoundError(FedtrailError):
+    """Nothing of that name.
+
+    Cause: a misspelt name or another project.
+    Fix: list what there is; the message suggests the nearest name.
+    """
+
+    code = "FT501"
+    exit_status = 5
+    template = "no {kind} '{name}'{suggestion}"
+
+
+class NotAContentId(NotFoundError):
+    """The text is not a CID that fedtrail reads (CIDv1, sha2-256, raw or dag-pb).
+
+    Cause: a truncated or mistyped identifier.
+    Fix: copy the whole CID; fedtrail store add prints it.
+    """
+
+    code = "FT502"
+    template = "'{text}' is not a CIDv1 with sha2-256: {reason}"
+
+
+class InsufficientStake(RuleError):
+    """The participant's stake is below the registry's minimum.
+
+    Cause: the deposit was too small, or it was slashed.
+    Fix: fedtrail stake deposit.
+    """
+
+    code = "FT601"
+    template = "insufficient stake: {who} has {got} wei, {want} wei are needed"
+    hint_template = "fedtrail stake deposit --client NAME AMOUNT"
+
+
+class NotEligible(RuleError):
+    """The participant may not take this step.
+
+    Cause: another role, not active when the round opened, or another sender.
+    Fix: fedtrail client show NAME.
+    """
+
+    code = "FT605"
+    template = "participant {who} may not {what}: {reason}"
+
+
+class FundsLocked(RuleError):
+    """Stake cannot be withdrawn yet.
+
+    Cause: an open round holds a bond, or the unbonding period is not over.
+    Fix: wait until the time that the message names.
+    """
+
+    code = "FT608"
+    template = "funds of participant {who} are locked: {reason}"
+
+
+class IntegrityError(FedtrailError):
+    """An audit proved that something is wrong.
+
+    Cause: the message names round, participant and both values.
+    Fix: keep the evidence; fedtrail round explain N tells what follows.
+    """
+
+    code = "FT799"
+    exit_status = 7
+
+
+class ReplayMismatch(IntegrityError):
+    """The recomputed aggregate is not the one on the chain.
+
+    Cause: the aggregator proposed something else than the rule yields for the included updates.
+    Fix: fedtrail round replay N --format json keeps the finding as evidence.
+    """
+
+    code = "FT702"
+    template = "replay mismatch in round {round_id}: recomputed {got}, the chain has {want}; first differing {where}"
+
+
+class WrongExclusion(IntegrityError):
+    """The aggregator excluded an update that was fine, or included one that was not.
+
+    Cause: the stated reason does not hold for the bytes that the client signed.
+    Fix: fedtrail round replay N shows the client and both reasons.
+    """
+
+    code = "FT706"
+    template = "round {round_id}, client {client}: the proposal says {got}, the bytes say {want}"
+
+
+class BrokenLineage(IntegrityError):
+    """A round did not start from the model that the last one ended with.
+
+    Cause: a model was swapped between rounds.
+    Fix: fedtrail round replay of both rounds.
+    """
+
+    code = "FT707"
+    template = "round {round_id} starts from model {got}, the round before ended with {want}"
+
+
+class BlobCorrupt(IntegrityError):
+    """A block in the store does not hash to its CID.
+
+    Cause: a disk error, or somebody changed the file.
+    Fix: remove it and fetch it from another pin holder.
+    """
+
+    code = "FT708"
+    template = "block {cid} is corrupt: its bytes hash to {got}"
+    hint_template = "fedtrail store add FILE puts an intact copy back"
+
+
+class Incomplete(IntegrityError):
+    """The events do not add up to the contract's own counters.
+
+    Cause: events were dropped by the node or by the index.
+    Fix: read from another node.
+    """
+
+    code = "FT705"
+    template = "incomplete: the contract counted {want} {what} in round {round_id}, the events give {got}"
+
+
+class EvidenceError(FedtrailError):
+    """Evidence could not be fetched. Not an accusation.
+
+    Cause: a store or node that does not have it now.
+    Fix: try again, or name another store.
+    """
+
+    code = "FT800"
+    exit_status = 8
+
+
+class Unavailable(EvidenceError):
+    """A blob is not in any store that was asked.
+
+    Cause: its publisher is offline, or nobody pinned it.
+    Fix: ask its publisher, or import a CAR: fedtrail store add FILE.
+    """
+
+    code = "FT801"
+    template = "CID {cid} unavailable ({found} of {stores} stores, {seconds:.0f} s){consequence}"
+
+
+class FindingsError(FedtrailError):
+    """An `expect:` of the round script was not met.
+
+    Cause: the run ended otherwise than the script says it must.
+    Fix: the message lists each expectation with the value found.
+    """
+
+    code = "FT901"
+    exit_status = 9
+
+
+class Interrupted(FedtrailError):
+    """The run was interrupted; its state is kept.
+
+    Cause: Ctrl-C or a signal.
+    Fix: fedtrail run resume continues; nothing is sent twice.
+    """
+
+    code = "FT130"
+    exit_status = 130
+    template = "interrupted"
+    hint_template = "fedtrail run resume continues; nothing is sent twice"
+
+
+def iter_errors(root: type[FedtrailError] = FedtrailError) -> Iterator[type[FedtrailError]]:
+    """Yield every error class, parents first: the catalogue that `fedtrail explain` prints."""
+    yield root
+    for child in root.__subclasses__():
+        yield from iter_errors(child)
+
+
+__all__ = [
+    "BadConfiguration",
+    "BadProof",
+    "BlobCorrupt",
+    "BrokenLineage",
+    "CannotReach",
+    "ChainError",
+    "ChainReset",
+    "ConfigurationError",
+    "DevnetFailed",
+    "DuplicateCommitment",
+    "EvidenceError",
+    "FedtrailError",
+    "FindingsError",
+    "FundsLocked",
+    "Incomplete",
+    "InsufficientStake",
+    "IntegrityError",
+    "Interrupted",
+    "KeyExists",
+    "KeyLocked",
+    "KeyMissing",
+    "MissingExtra",
+    "NoContract",
+    "NoProject",
+    "NonFinite",
+    "NotAContentId",
+    "NotCanonical",
+    "NotEligible",
+    "NotFoundError",
+    "NotMined",
+    "OutOfRange",
+    "Oversized",
+    "Pruned",
+    "QuorumNotMet",
+    "ReplayMismatch",
+    "Reverted",
+    "RuleError",
+    "RuleNotApplicable",
+    "ScriptError",
+    "SpecError",
+    "StoreUnreachable",
+    "ToolMissing",
+    "TrailingBytes",
+    "Unavailable",
+    "UsageError",
+    "WrongChain",
+    "WrongClient",
+    "WrongCode",
+    "WrongDomain",
+    "WrongExamples",
+    "WrongExclusion",
+    "WrongLength",
+    "WrongPassword",
+    "WrongPhase",
+    "WrongRoot",
+    "WrongRound",
+    "WrongShape",
+    "WrongSigner",
+    "WrongVersion",
+    "iter_errors",
+]

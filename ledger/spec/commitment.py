@@ -1,0 +1,168 @@
+"""Identity-bound commitments, their EIP-712 digests, and the hashes of the chain (docs/protocol.md §4).
+
+A commitment hides an update until the commit phase is over and opens only for its author, in its round, on its
+chain and contract. Everything that the contracts hash is mirrored here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ledger.spec.blobs import ContentId
+from ledger.spec.keccak import keccak256
+from ledger.spec.tree import compute_root, hash_leaf
+
+LEDGER_NAME = "fedtrail"
+REGISTRY_NAME = "fedtrail registry"
+DOMAIN_VERSION = "1"
+
+_DOMAIN_TYPE = keccak256(b"EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)")
+COMMITMENT_TYPE = b"Commitment(uint64 roundId,uint32 client,bytes32 commitment)"
+PUBLICATION_TYPE = b"Publication(uint64 roundId,uint32 client,uint8 codec,bytes32 digest)"
+REGISTER_TYPE = b"Register(address owner,address signer,uint8 role,uint256 deadline)"
+ROTATE_TYPE = b"Rotate(uint32 id,address signer,uint256 deadline)"
+
+_COMMITMENT = struct.Struct(">B32sQII32s")
+_MEMBER = struct.Struct(">I32s")
+
+
+def _word(value: int) -> bytes:
+    return value.to_bytes(32, "big")
+
+
+def _address_word(address: bytes) -> bytes:
+    return bytes(12) + address
+
+
+def compute_domain_separator(name: str, chain_id: int, contract: bytes) -> bytes:
+    """Return the EIP-712 domain separator of a contract of ours (20-byte address)."""
+    texts = keccak256(name.encode()) + keccak256(DOMAIN_VERSION.encode())
+    return keccak256(_DOMAIN_TYPE + texts + _word(chain_id) + _address_word(contract))
+
+
+def compute_typed_digest(domain_separator: bytes, struct_hash: bytes) -> bytes:
+    """Return keccak256(0x1901 | domain separator | struct hash) (EIP-712)."""
+    return keccak256(b"\x19\x01" + domain_separator + struct_hash)
+
+
+def compute_commitment(*, domain_separator: bytes, round_id: int, client: int, num_examples: int, root: bytes) -> bytes:
+    """Return sha256(0x02 | domain separator | round u64 | client u32 | num_examples u32 | tree root) (§4.1)."""
+    return hashlib.sha256(_COMMITMENT.pack(2, domain_separator, round_id, client, num_examples, root)).digest()
+
+
+def compute_commitment_digest(*, domain_separator: bytes, round_id: int, client: int, commitment: bytes) -> bytes:
+    """Return the EIP-712 digest that a client signs to commit (§4.2)."""
+    fields = _word(round_id) + _word(client) + commitment
+    return compute_typed_digest(domain_separator, keccak256(keccak256(COMMITMENT_TYPE) + fields))
+
+
+def compute_publication_digest(*, domain_separator: bytes, round_id: int, client: int, content: ContentId) -> bytes:
+    """Return the EIP-712 digest by which a client says where its update is (§4.3): off chain, in the manifest."""
+    fields = _word(round_id) + _word(client) + _word(content.codec) + content.digest
+    return compute_typed_digest(domain_separator, keccak256(keccak256(PUBLICATION_TYPE) + fields))
+
+
+def compute_register_digest(*, domain_separator: bytes, owner: bytes, signer: bytes, role: int, deadline: int) -> bytes:
+    """Return the EIP-712 digest by which a new signer proves possession of its key (§4.4)."""
+    fields = _address_word(owner) + _address_word(signer) + _word(role) + _word(deadline)
+    return compute_typed_digest(domain_separator, keccak256(keccak256(REGISTER_TYPE) + fields))
+
+
+def compute_rotate_digest(*, domain_separator: bytes, participant: int, signer: bytes, deadline: int) -> bytes:
+    """Return the EIP-712 digest by which a replacing signer proves possession of its key (§4.4)."""
+    fields = _word(participant) + _address_word(signer) + _word(deadline)
+    return compute_typed_digest(domain_separator, keccak256(keccak256(ROTATE_TYPE) + fields))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Member:
+    """A client and what it committed."""
+
+    client: int
+    """Participant id."""
+    commitment: bytes
+    """32 bytes."""
+
+
+def encode_members(members: Sequence[Member]) -> bytes:
+    """Return packed (client u32 | commitment) entries: the data of a SegmentCommitted event."""
+    return b"".join(_MEMBER.pack(m.client, m.commitment) for m in members)
+
+
+def decode_members(entries: bytes) -> list[Member]:
+    """Return the members in the data of a SegmentCommitted event (emitted by the contract: 36 bytes each)."""
+    return [Member(client=c, commitment=h) for c, h in _MEMBER.iter_unpack(entries)]
+
+
+def compute_members_root(members: Sequence[Member]) -> bytes:
+    """Return the SHA-256 tree root over (client | commitment) in rising client id (§4.5)."""
+    return compute_root([hash_leaf(_MEMBER.pack(m.client, m.commitment)) for m in sorted(members)])
+
+
+def compute_segment_root(members: Sequence[Member]) -> bytes:
+    """Return the Keccak tree root of one batch, as RoundLedger computes it (§4.6)."""
+    level = [keccak256(b"\x00" + _MEMBER.pack(m.client, m.commitment)) for m in members]
+    while len(level) > 1:
+        pairs = [keccak256(b"\x01" + level[i] + level[i + 1]) for i in range(0, len(level) - 1, 2)]
+        level = pairs + level[len(level) - len(level) % 2 :]
+    return level[0]
+
+
+def compute_segments_hash(previous: bytes, root: bytes, count: int) -> bytes:
+    """Return the rolling hash over a round's segments (§4.6)."""
+    return keccak256(previous + root + _word(count))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proposal:
+    """What an aggregator puts forward; five digests of 32 bytes."""
+
+    aggregate_root: bytes
+    """Chunk-tree root of the aggregate."""
+    matrix_root: bytes
+    """Root of the included updates, transposed."""
+    members_root: bytes
+    """Root over (client, commitment) of the included updates."""
+    model_root: bytes
+    """Chunk-tree root of base model plus aggregate."""
+    data_id: bytes
+    """SHA-256 of the manifest."""
+
+    def fields(self) -> tuple[bytes, bytes, bytes, bytes, bytes]:
+        """Return the digests in the contract's order."""
+        return (
+            self.aggregate_root,
+            self.matrix_root,
+            self.members_root,
+            self.model_root,
+            self.data_id,
+        )
+
+
+def compute_proposal_hash(
+    round_id: int, proposal: Proposal, *, segments_hash: bytes, excluded: bytes, included: int
+) -> bytes:
+    """Return what RoundLedger stores of a proposal (§4.7)."""
+    digests = b"".join(proposal.fields())
+    return keccak256(_word(round_id) + digests + segments_hash + keccak256(excluded) + _word(included))
+
+
+def compute_head(previous: bytes, round_id: int, proposal_hash: bytes) -> bytes:
+    """Return the next link of a task's hash chain of finalised rounds (§4.8)."""
+    return keccak256(previous + _word(round_id) + proposal_hash)
+
+
+_EXCLUSION = struct.Struct(">IH")
+
+
+def encode_exclusions(exclusions: Sequence[tuple[int, int]]) -> bytes:
+    """Return packed (client u32 | reason u16), in rising client id."""
+    return b"".join(_EXCLUSION.pack(client, reason) for client, reason in sorted(exclusions))
+
+
+def decode_exclusions(data: bytes) -> list[tuple[int, int]]:
+    """Return the (client, reason) pairs of a Proposed or Abandoned event."""
+    return [(client, reason) for client, reason in _EXCLUSION.iter_unpack(data)]
