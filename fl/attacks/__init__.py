@@ -1,0 +1,41 @@
+"""What dishonest clients do, as strategies: change the data, the update, or both."""
+
+from __future__ import annotations
+
+import difflib
+
+from fl.attacks.attack import Attack
+from fl.attacks.data_poisoning import LabelFlip
+from fl.attacks.update_poisoning import NonFiniteAttack, SignFlip
+from ledger.errors import NotFoundError, UsageError
+
+_ATTACKS: dict[str, type[Attack]] = {cls.name: cls for cls in (LabelFlip, NonFiniteAttack, SignFlip)}
+
+ATTACKS = tuple(sorted(_ATTACKS))
+"""Every name that `get_attack` knows."""
+
+
+def get_attack(name: str, **parameters: float) -> Attack:
+    """Return the attack of that name.
+
+    Args:
+        name: `label-flip`, `nan` or `sign-flip`.
+        parameters: fields of the attack's class, such as `factor=10.0` for `sign-flip`.
+
+    Raises:
+        NotFoundError: there is no such attack.
+        UsageError: the attack has no such parameter, or the value is out of its range.
+    """
+    if name not in _ATTACKS:
+        near = difflib.get_close_matches(name, ATTACKS, n=1)
+        suggestion = f"; did you mean {near[0]}?" if near else ""
+        raise NotFoundError(
+            kind="attack", name=name, suggestion=suggestion, hint=f"known attacks: {', '.join(ATTACKS)}"
+        )
+    try:
+        return _ATTACKS[name](**parameters)
+    except TypeError as error:
+        raise UsageError(f"attack {name} has no such parameter: {', '.join(parameters)}") from error
+
+
+__all__ = ["ATTACKS", "Attack", "LabelFlip", "NonFiniteAttack", "SignFlip", "get_attack"]
