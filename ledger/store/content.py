@@ -1,0 +1,95 @@
+"""What every content store does, whatever is behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from ledger.errors import NotFoundError
+from ledger.store import unixfs
+from ledger.store.cid import Cid, Codec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlobStat:
+    """The sizes of a blob, as its root states them."""
+
+    cid: Cid
+    """The root's identifier."""
+    size_bytes: int
+    """Length of the blob."""
+    dag_bytes: int
+    """Length of all its blocks together, repeated ones counted each time."""
+    num_blocks: int
+    """Number of its blocks, repeated ones counted each time."""
+
+
+class ContentStore(Protocol):
+    """A place for blobs that are named by what they hold.
+
+    Errors of every store: Unavailable when a block cannot be had (try again, never an accusation), BlobCorrupt when
+    other bytes came for it, NotCanonical when its blocks are no file of the profile, Oversized above `max_bytes`.
+    """
+
+    def put(self, data: bytes | Path) -> Cid:
+        """Store and pin a blob; return its identifier."""
+
+    def get(self, cid: Cid, *, max_bytes: int) -> bytes:
+        """Return a blob of at most max_bytes after hashing each of its blocks."""
+
+    def stat(self, cid: Cid) -> BlobStat:
+        """Return the sizes of a blob."""
+
+    def pin(self, cid: Cid) -> None:
+        """Keep a blob."""
+
+    def unpin(self, cid: Cid) -> None:
+        """Leave a blob to garbage collection."""
+
+    def is_pinned(self, cid: Cid) -> bool:
+        """Tell whether a blob is pinned by its root."""
+
+    def put_block(self, block: bytes, codec: Codec = Codec.RAW) -> Cid:
+        """Store one block, unpinned; return its identifier."""
+
+    def get_block(self, cid: Cid) -> bytes:
+        """Return one block after hashing it."""
+
+    def export_car(self, cid: Cid, path: Path) -> None:
+        """Write a blob as a CAR v1 archive."""
+
+    def import_car(self, path: Path) -> Cid:
+        """Store and pin the blob of a CAR v1 archive; return its root."""
+
+
+def chunks_of(data: bytes | Path) -> Iterator[bytes]:
+    """Yield bytes, or the content of a file, in the profile's pieces.
+
+    Raises: NotFoundError: no such file.
+    """
+    if not isinstance(data, Path):
+        yield from unixfs.split_bytes(data)
+        return
+    try:
+        file = data.open("rb")
+    except (FileNotFoundError, IsADirectoryError):
+        raise NotFoundError(kind="file", name=data, suggestion="") from None
+    with file:
+        while chunk := file.read(unixfs.CHUNK_BYTES):
+            yield chunk
+
+
+def describe_blob(cid: Cid, root_block: bytes) -> BlobStat:
+    """Return the sizes that a verified root block states.
+
+    Raises: NotCanonical: it is no root of the profile.
+    """
+    tree = unixfs.describe_file(cid, root_block)
+    return BlobStat(
+        cid=cid,
+        size_bytes=tree.size_bytes,
+        dag_bytes=tree.dag_bytes,
+        num_blocks=unixfs.DEFAULT_SHAPE.num_blocks(tree.size_bytes),
+    )
