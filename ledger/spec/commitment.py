@@ -25,6 +25,11 @@ PUBLICATION_TYPE = b"Publication(uint64 roundId,uint32 client,uint8 codec,bytes3
 REGISTER_TYPE = b"Register(address owner,address signer,uint8 role,uint256 deadline)"
 ROTATE_TYPE = b"Rotate(uint32 id,address signer,uint256 deadline)"
 
+_COMMITMENT_TYPE_HASH = keccak256(COMMITMENT_TYPE)
+_PUBLICATION_TYPE_HASH = keccak256(PUBLICATION_TYPE)
+_REGISTER_TYPE_HASH = keccak256(REGISTER_TYPE)
+_ROTATE_TYPE_HASH = keccak256(ROTATE_TYPE)
+
 _COMMITMENT = struct.Struct(">B32sQII32s")
 _MEMBER = struct.Struct(">I32s")
 
@@ -56,25 +61,25 @@ def compute_commitment(*, domain_separator: bytes, round_id: int, client: int, n
 def compute_commitment_digest(*, domain_separator: bytes, round_id: int, client: int, commitment: bytes) -> bytes:
     """Return the EIP-712 digest that a client signs to commit (§4.2)."""
     fields = _word(round_id) + _word(client) + commitment
-    return compute_typed_digest(domain_separator, keccak256(keccak256(COMMITMENT_TYPE) + fields))
+    return compute_typed_digest(domain_separator, keccak256(_COMMITMENT_TYPE_HASH + fields))
 
 
 def compute_publication_digest(*, domain_separator: bytes, round_id: int, client: int, content: ContentId) -> bytes:
     """Return the EIP-712 digest by which a client says where its update is (§4.3): off chain, in the manifest."""
     fields = _word(round_id) + _word(client) + _word(content.codec) + content.digest
-    return compute_typed_digest(domain_separator, keccak256(keccak256(PUBLICATION_TYPE) + fields))
+    return compute_typed_digest(domain_separator, keccak256(_PUBLICATION_TYPE_HASH + fields))
 
 
 def compute_register_digest(*, domain_separator: bytes, owner: bytes, signer: bytes, role: int, deadline: int) -> bytes:
     """Return the EIP-712 digest by which a new signer proves possession of its key (§4.4)."""
     fields = _address_word(owner) + _address_word(signer) + _word(role) + _word(deadline)
-    return compute_typed_digest(domain_separator, keccak256(keccak256(REGISTER_TYPE) + fields))
+    return compute_typed_digest(domain_separator, keccak256(_REGISTER_TYPE_HASH + fields))
 
 
 def compute_rotate_digest(*, domain_separator: bytes, participant: int, signer: bytes, deadline: int) -> bytes:
     """Return the EIP-712 digest by which a replacing signer proves possession of its key (§4.4)."""
     fields = _word(participant) + _address_word(signer) + _word(deadline)
-    return compute_typed_digest(domain_separator, keccak256(keccak256(ROTATE_TYPE) + fields))
+    return compute_typed_digest(domain_separator, keccak256(_ROTATE_TYPE_HASH + fields))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
