@@ -31,6 +31,7 @@ FORMAT_VERSION = 1
 HEADER = struct.Struct(">2scB32sQIIIBB2x")
 """magic "FT", kind, version, domain separator, round, client, num_examples, size, scale_bits, leaf_log2, two zeros."""
 HEADER_BYTES = HEADER.size
+TRAILING_ALLOWANCE_BYTES = 1024
 MAX_MANIFEST_BYTES = 1 << 20
 """A manifest is one IPFS block; blocks above 1 MiB do not travel over bitswap."""
 
@@ -159,8 +160,8 @@ class Expectation:
 
     @property
     def max_bytes(self) -> int:
-        """Length of a vector of this shape."""
-        return HEADER_BYTES + WORD_BYTES * self.size
+        """Largest blob that is parsed: this shape, and a little more so that trailing bytes are called what they are."""
+        return HEADER_BYTES + WORD_BYTES * self.size + TRAILING_ALLOWANCE_BYTES
 
 
 def verify_header(header: VectorHeader, want: Expectation) -> None:
@@ -206,8 +207,8 @@ def decode_update(data: bytes, *, want: Expectation, bound: int) -> VectorBlob:
 
 ENTRY = struct.Struct(">IHB32s32s32s")
 """client, reason (0 = included, else an FT code), CID codec (0 = never published), digest, r, vs."""
-MANIFEST_HEADER = struct.Struct(">4s32sQIB32sB32s")
-"""magic "FTD" and version, domain separator, round, entries, aggregate codec and digest, model codec and digest."""
+MANIFEST_HEADER = struct.Struct(">4s32sQIB32sB32sB32s")
+"""magic "FTD" and version, domain separator, round, entries, then codec and digest of base, aggregate and model."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -242,6 +243,8 @@ class Manifest:
     """Of the RoundLedger."""
     round_id: int
     """The round."""
+    base: ContentId | None
+    """The model that the round started from."""
     aggregate: ContentId | None
     """The aggregate; None for an abandoned round."""
     model: ContentId | None
@@ -256,9 +259,9 @@ _CODECS = (0x55, 0x70)
 
 def encode_manifest(manifest: Manifest) -> bytes:
     """Return the canonical bytes of a manifest (§3.3); its SHA-256 is the proposal's dataId."""
-    aggregate, model = manifest.aggregate or _NOTHING, manifest.model or _NOTHING
     head = (b"FTD\x01", manifest.domain_separator, manifest.round_id, len(manifest.entries))
-    blobs = (aggregate.codec, aggregate.digest, model.codec, model.digest)
+    parts = [content or _NOTHING for content in (manifest.base, manifest.aggregate, manifest.model)]
+    blobs = [field for part in parts for field in (part.codec, part.digest)]
     return MANIFEST_HEADER.pack(*head, *blobs) + b"".join(map(_encode_entry, manifest.entries))
 
 
@@ -285,8 +288,9 @@ def decode_manifest(data: bytes) -> Manifest:
     manifest = Manifest(
         domain_separator=domain,
         round_id=round_id,
-        aggregate=_decode_content(blobs[0], blobs[1]),
-        model=_decode_content(blobs[2], blobs[3]),
+        base=_decode_content(blobs[0], blobs[1]),
+        aggregate=_decode_content(blobs[2], blobs[3]),
+        model=_decode_content(blobs[4], blobs[5]),
         entries=entries,
     )
     _verify_rising([entry.client for entry in entries])
