@@ -1,0 +1,309 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.30;
+
+import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
+import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
+import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
+import {IParticipantRegistry, Participant, Role} from "./interfaces/IParticipantRegistry.sol";
+import {KeyProof} from "./libraries/KeyProof.sol";
+
+/// Identities, keys and stakes (docs/protocol.md, Participants). Immutable; holds all ETH; pays out by pull only.
+contract ParticipantRegistry is IParticipantRegistry, EIP712, ReentrancyGuardTransient {
+    /// Three slots. The first alone answers whether a client may take part and who signs for it.
+    struct Record {
+        address signer;
+        uint40 keySince;
+        uint40 activeFrom;
+        Role role;
+        address owner;
+        uint96 stakeWei;
+        uint96 lockedWei;
+        uint24 openRounds;
+        uint40 unlockAt;
+        uint16 keyEpoch;
+        // The last period of activity that is over: rounds that opened in it still accept the participant.
+        uint40 pastFrom;
+        uint40 pastUntil;
+    }
+
+    struct Key {
+        address signer;
+        uint40 since;
+    }
+
+    uint40 private constant NEVER = type(uint40).max;
+    uint256 private constant WHOLE_BPS = 10_000;
+
+    address public immutable ledger;
+    address public immutable court;
+    uint40 public immutable activationSeconds;
+    uint40 public immutable unbondSeconds;
+    uint256 private immutable CLIENT_MIN_WEI;
+    uint256 private immutable AGGREGATOR_MIN_WEI;
+    uint256 private immutable ATTESTOR_MIN_WEI;
+
+    uint32 public participantCount;
+    uint256 public burntWei;
+    /// Keys stay here for ever: no key ever serves two identities.
+    mapping(address signer => uint32 id) public idOfSigner;
+    mapping(address account => uint256 amountWei) public creditOf;
+    mapping(uint32 id => Record) private _records;
+    mapping(uint32 id => mapping(uint256 epoch => Key)) private _pastKeys;
+
+    modifier onlyLedger() {
+        if (msg.sender != ledger) revert NotLedger(msg.sender);
+        _;
+    }
+
+    constructor(
+        address ledger_,
+        address court_,
+        uint256 clientMinStakeWei,
+        uint256 aggregatorMinStakeWei,
+        uint256 attestorMinStakeWei,
+        uint40 activationSeconds_,
+        uint40 unbondSeconds_
+    ) EIP712("fedtrail registry", "1") {
+        ledger = ledger_;
+        court = court_;
+        CLIENT_MIN_WEI = clientMinStakeWei;
+        AGGREGATOR_MIN_WEI = aggregatorMinStakeWei;
+        ATTESTOR_MIN_WEI = attestorMinStakeWei;
+        activationSeconds = activationSeconds_;
+        unbondSeconds = unbondSeconds_;
+    }
+
+    // ------------------------------------------------------------------------------------------ identities and keys
+
+    function register(
+        address owner,
+        address signer,
+        Role role,
+        uint256 deadline,
+        bytes32 r,
+        bytes32 vs
+    ) external payable returns (uint32 id) {
+        if (owner == address(0)) revert InvalidOwner(owner);
+        if (role == Role.None) revert InvalidRole(role);
+        if (msg.value < minStakeWei(role)) revert InsufficientStake(msg.value, minStakeWei(role));
+        id = ++participantCount;
+        _takeKey(id, signer, KeyProof.registerHash(owner, signer, role, deadline), deadline, r, vs);
+
+        uint40 activeFrom = _now() + activationSeconds;
+        Record storage p = _records[id];
+        (p.signer, p.keySince, p.activeFrom, p.role) = (signer, _now(), activeFrom, role);
+        (p.owner, p.stakeWei) = (owner, _toUint96(msg.value));
+        emit Registered(id, owner, signer, role, msg.value, activeFrom);
+    }
+
+    function rotateKey(uint32 id, address signer, uint256 deadline, bytes32 r, bytes32 vs) external {
+        Record storage p = _ownRecord(id);
+        _takeKey(id, signer, KeyProof.rotateHash(id, signer, deadline), deadline, r, vs);
+        uint16 epoch = p.keyEpoch + 1;
+        _pastKeys[id][epoch - 1] = Key({signer: p.signer, since: p.keySince});
+        (p.signer, p.keySince, p.keyEpoch) = (signer, _now() + 1, epoch);
+        emit KeyRotated(id, signer, epoch);
+    }
+
+    // -------------------------------------------------------------------------------------------------------- stakes
+
+    function deposit(uint32 id) external payable {
+        Record storage p = _record(id);
+        if (p.unlockAt != 0) revert AlreadyUnbonding(id, p.unlockAt);
+        uint96 stakeWei = _toUint96(msg.value + p.stakeWei);
+        p.stakeWei = stakeWei;
+        if (p.activeFrom == NEVER && stakeWei >= minStakeWei(p.role))
+            p.activeFrom = _now() + activationSeconds;
+        emit Deposited(id, msg.value, stakeWei);
+    }
+
+    function requestUnbond(uint32 id) external {
+        Record storage p = _ownRecord(id);
+        if (p.unlockAt != 0) revert AlreadyUnbonding(id, p.unlockAt);
+        _deactivate(p);
+        p.unlockAt = _now() + unbondSeconds;
+        emit Unbonding(id, p.unlockAt);
+    }
+
+    function withdraw(uint32 id) external {
+        Record storage p = _record(id);
+        if (p.unlockAt == 0) revert NotUnbonding(id);
+        if (_now() < p.unlockAt || p.openRounds != 0) revert StillBonded(id, p.unlockAt, p.openRounds);
+        uint256 amountWei = p.stakeWei;
+        (p.stakeWei, p.unlockAt) = (0, 0);
+        creditOf[p.owner] += amountWei;
+        emit Withdrawn(id, amountWei);
+    }
+
+    function claim(address to) external nonReentrant {
+        uint256 amountWei = creditOf[msg.sender];
+        if (amountWei == 0) revert NothingToClaim(msg.sender);
+        if (to == address(0)) revert TransferFailed(to, amountWei);
+        creditOf[msg.sender] = 0;
+        emit Claimed(msg.sender, to, amountWei);
+        (bool sent, ) = to.call{value: amountWei}("");
+        if (!sent) revert TransferFailed(to, amountWei);
+    }
+
+    function lock(uint32 id, uint64 roundId, uint256 amountWei) external onlyLedger {
+        Record storage p = _record(id);
+        uint256 freeWei = p.stakeWei - p.lockedWei;
+        if (freeWei < amountWei) revert InsufficientStake(freeWei, amountWei);
+        (p.lockedWei, p.openRounds) = (p.lockedWei + uint96(amountWei), p.openRounds + 1);
+        emit Locked(id, roundId, amountWei);
+    }
+
+    function unlock(uint32 id, uint64 roundId, uint256 amountWei) external onlyLedger {
+        Record storage p = _record(id);
+        (p.lockedWei, p.openRounds) = (p.lockedWei - _toUint96(amountWei), p.openRounds - 1);
+        emit Unlocked(id, roundId, amountWei);
+    }
+
+    function slash(
+        uint32 id,
+        uint64 roundId,
+        uint256 amountWei,
+        bytes32 reason,
+        address challenger,
+        uint16 challengerBps,
+        address clientsPool,
+        uint16 clientsBps
+    ) external returns (uint256 takenWei) {
+        if (msg.sender != ledger && msg.sender != court) revert NotCourt(msg.sender);
+        if (uint256(challengerBps) + clientsBps > WHOLE_BPS)
+            revert InvalidShares(uint256(challengerBps) + clientsBps);
+        takenWei = _take(_record(id), amountWei);
+        uint256 toChallenger = _credit(challenger, (takenWei * challengerBps) / WHOLE_BPS);
+        uint256 toClients = _credit(clientsPool, (takenWei * clientsBps) / WHOLE_BPS);
+        uint256 burnt = takenWei - toChallenger - toClients;
+        burntWei += burnt;
+        emit Slashed(id, roundId, reason, toChallenger, toClients, burnt);
+    }
+
+    // --------------------------------------------------------------------------------------------------------- views
+
+    function participant(uint32 id) external view returns (Participant memory) {
+        Record storage p = _record(id);
+        return
+            Participant({
+                signer: p.signer,
+                keyEpoch: p.keyEpoch,
+                keySince: p.keySince,
+                activeFrom: p.activeFrom,
+                owner: p.owner,
+                stakeWei: p.stakeWei,
+                lockedWei: p.lockedWei,
+                openRounds: p.openRounds,
+                unlockAt: p.unlockAt,
+                role: p.role
+            });
+    }
+
+    function signersAt(
+        uint32[] calldata ids,
+        Role role,
+        uint40 at
+    ) external view returns (address[] memory signers) {
+        signers = new address[](ids.length);
+        for (uint256 i = 0; i < ids.length; ++i) signers[i] = _signerAt(ids[i], role, at);
+    }
+
+    function signerAt(uint32 id, Role role, uint40 at) external view returns (bool active, address signer) {
+        signer = _signerAt(id, role, at);
+        active = signer != address(0);
+    }
+
+    function keyAt(uint32 id, uint16 epoch) external view returns (address signer, uint40 since) {
+        Record storage p = _record(id);
+        if (epoch == p.keyEpoch) return (p.signer, p.keySince);
+        Key storage key = _pastKeys[id][epoch];
+        return (key.signer, key.since);
+    }
+
+    function domainSeparator() external view returns (bytes32) {
+        return _domainSeparatorV4();
+    }
+
+    function minStakeWei(Role role) public view returns (uint256) {
+        if (role == Role.Client) return CLIENT_MIN_WEI;
+        if (role == Role.Aggregator) return AGGREGATOR_MIN_WEI;
+        if (role == Role.Attestor) return ATTESTOR_MIN_WEI;
+        revert InvalidRole(role);
+    }
+
+    // ------------------------------------------------------------------------------------------------------ internals
+
+    /// Reserve `signer` for `id` once it has signed `structHash`: nobody can register a key that is not theirs.
+    function _takeKey(
+        uint32 id,
+        address signer,
+        bytes32 structHash,
+        uint256 deadline,
+        bytes32 r,
+        bytes32 vs
+    ) private {
+        if (signer == address(0)) revert InvalidSigner(signer);
+        if (block.timestamp > deadline) revert SignatureExpired(deadline, block.timestamp);
+        if (idOfSigner[signer] != 0) revert SignerTaken(signer, idOfSigner[signer]);
+        (address got, , ) = ECDSA.tryRecover(_hashTypedDataV4(structHash), r, vs);
+        if (got != signer) revert SignatureMismatch(got, signer);
+        idOfSigner[signer] = id;
+    }
+
+    function _take(Record storage p, uint256 amountWei) private returns (uint256 takenWei) {
+        uint256 freeWei = p.stakeWei - p.lockedWei;
+        takenWei = amountWei < freeWei ? amountWei : freeWei;
+        p.stakeWei -= uint96(takenWei);
+        if (p.stakeWei < minStakeWei(p.role)) _deactivate(p);
+    }
+
+    function _credit(address account, uint256 amountWei) private returns (uint256) {
+        if (account == address(0)) return 0;
+        creditOf[account] += amountWei;
+        return amountWei;
+    }
+
+    /// End the current period of activity, if one has begun, and remember it for the rounds that opened in it.
+    function _deactivate(Record storage p) private {
+        if (p.activeFrom < _now()) (p.pastFrom, p.pastUntil) = (p.activeFrom, _now());
+        p.activeFrom = NEVER;
+    }
+
+    function _signerAt(uint32 id, Role role, uint40 at) private view returns (address) {
+        Record storage p = _records[id];
+        if (p.role != role) return address(0);
+        if (at < p.activeFrom && (at < p.pastFrom || at >= p.pastUntil)) return address(0);
+        if (at >= p.keySince) return p.signer;
+        return _pastSigner(id, p.keyEpoch, at);
+    }
+
+    /// Binary search: a participant that rotates a thousand times must not make others' batches dear.
+    function _pastSigner(uint32 id, uint256 epoch, uint40 at) private view returns (address) {
+        uint256 low = 0;
+        while (epoch - low > 1) {
+            uint256 middle = (low + epoch) / 2;
+            if (_pastKeys[id][middle].since <= at) low = middle;
+            else epoch = middle;
+        }
+        return _pastKeys[id][low].signer;
+    }
+
+    function _record(uint32 id) private view returns (Record storage p) {
+        p = _records[id];
+        if (p.role == Role.None) revert UnknownParticipant(id);
+    }
+
+    function _ownRecord(uint32 id) private view returns (Record storage p) {
+        p = _record(id);
+        if (msg.sender != p.owner) revert NotOwner(id, msg.sender, p.owner);
+    }
+
+    function _now() private view returns (uint40) {
+        return uint40(block.timestamp);
+    }
+
+    function _toUint96(uint256 amountWei) private pure returns (uint96) {
+        if (amountWei > type(uint96).max) revert AmountTooLarge(amountWei);
+        return uint96(amountWei);
+    }
+}

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.30;
+
+/// Keccak Merkle tree over a segment of commitments, RFC 6962 shape (docs/protocol.md, Segments).
+/// A leaf is keccak256(0x00 | client u32 | commitment), a node keccak256(0x01 | left | right).
+library SegmentTree {
+    error EmptySegment();
+
+    function leaf(uint32 client, bytes32 commitment) internal pure returns (bytes32 hash) {
+        assembly ("memory-safe") {
+            mstore(0x00, shl(216, client))
+            mstore(0x05, commitment)
+            hash := keccak256(0x00, 0x25)
+        }
+    }
+
+    /// Root over `hashes`, which it overwrites. A node without a sibling moves up unchanged.
+    function root(bytes32[] memory hashes) internal pure returns (bytes32) {
+        uint256 width = hashes.length;
+        if (width == 0) revert EmptySegment();
+        while (width > 1) {
+            uint256 pairs = width >> 1;
+            assembly ("memory-safe") {
+                let base := add(hashes, 0x20)
+                let free := mload(0x40)
+                mstore8(free, 0x01)
+                for {
+                    let i := 0
+                } lt(i, pairs) {
+                    i := add(i, 1)
+                } {
+                    mcopy(add(free, 0x01), add(base, shl(6, i)), 0x40)
+                    mstore(add(base, shl(5, i)), keccak256(free, 0x41))
+                }
+                if and(width, 1) {
+                    mstore(add(base, shl(5, pairs)), mload(add(base, shl(5, sub(width, 1)))))
+                }
+            }
+            width = pairs + (width & 1);
+        }
+        return hashes[0];
+    }
+}

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.30;
+
+import {IRoundLedger, Rule, Task} from "../interfaces/IRoundLedger.sol";
+
+/// Ranges that every task keeps for ever (docs/protocol.md, Tasks).
+library TaskRules {
+    /// Revert with the name of the first field that is out of range.
+    function check(Task calldata task, uint256 unbondSeconds) internal pure {
+        _checkFormat(task);
+        _checkCounts(task);
+        _checkRule(task.rule, task.ruleParam, task.ruleSelect, task.quorum);
+        _checkWindows(task, unbondSeconds);
+        _require(task.genesisModel != 0, "genesisModel");
+        _require(task.layoutDigest != 0, "layoutDigest");
+    }
+
+    function _checkFormat(Task calldata task) private pure {
+        _require(task.size > 0, "size");
+        _require(task.scaleBits <= 30, "scaleBits");
+        _require(task.leafLog2 >= 3 && task.leafLog2 <= 12, "leafLog2");
+        _require(task.matrixLog2 <= 8, "matrixLog2");
+        // One squared difference of two coordinates then fits 2^48.
+        _require(task.bound > 0 && task.bound < 2 ** 23, "bound");
+    }
+
+    function _checkCounts(Task calldata task) private pure {
+        _require(task.examplesCap > 0 && task.examplesCap < 2 ** 20, "examplesCap");
+        _require(task.maxClients > 0, "maxClients");
+        _require(task.quorum > 0 && task.quorum <= task.maxClients, "quorum");
+    }
+
+    /// The rule must be defined for every round that reaches the quorum.
+    function _checkRule(Rule rule, uint256 param, uint256 select, uint256 quorum) private pure {
+        if (rule == Rule.TrimmedMean) {
+            _require(2 * param < quorum, "ruleParam");
+        } else if (rule == Rule.Krum || rule == Rule.MultiKrum) {
+            _require(2 * param + 3 <= quorum, "ruleParam");
+        } else {
+            _require(param == 0, "ruleParam");
+        }
+        if (rule == Rule.MultiKrum) _require(select > 0 && select + param <= quorum, "ruleSelect");
+        else _require(select == 0, "ruleSelect");
+    }
+
+    /// A stake that leaves must outlast every round that it could have taken part in.
+    function _checkWindows(Task calldata task, uint256 unbondSeconds) private pure {
+        _require(task.commitSeconds > 0, "commitSeconds");
+        _require(task.proposeSeconds > 0, "proposeSeconds");
+        _require(task.challengeSeconds > 0, "challengeSeconds");
+        uint256 sum =
+            uint256(task.commitSeconds) + task.dataSeconds + task.proposeSeconds + task.challengeSeconds;
+        _require(sum <= unbondSeconds, "windows");
+    }
+
+    function _require(bool ok, bytes32 field) private pure {
+        if (!ok) revert IRoundLedger.InvalidTask(field);
+    }
+}
