@@ -13,19 +13,24 @@ DEFAULT_TIMEOUT_SECONDS = 20.0
 
 
 def open_store(
-    path: Path | str, *, ipfs: str | None = None, timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS
+    path: Path | str,
+    *,
+    ipfs: str | None = None,
+    timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
+    authorization: str | None = None,
 ) -> ContentStore:
     """Open the project's content store.
 
     Args: path: folder of the embedded store. ipfs: address of an IPFS daemon's RPC API, such as
     `/ip4/127.0.0.1/tcp/5001`; if given, blobs go there instead. timeout_seconds: longest wait for one answer of it.
-    Raises: BadConfiguration: path or address cannot be used. StoreUnreachable: the daemon does not answer.
+    authorization: what its `API.Authorizations` ask for, such as `Bearer TOKEN`.
+    Raises: BadConfiguration: path or address cannot be used. A daemon is asked nothing before it is used.
     """
     if ipfs is None:
         return EmbeddedStore(path)
     from ledger.store.kubo import KuboStore  # only who uses a daemon pays for importing its client
 
-    return KuboStore(ipfs, timeout_seconds=timeout_seconds)
+    return KuboStore(ipfs, timeout_seconds=timeout_seconds, authorization=authorization)
 
 
 __all__ = ["PROFILE", "BlobStat", "Cid", "Codec", "ContentStore", "EmbeddedStore", "open_store"]

@@ -85,6 +85,9 @@ class Cid:
         """Tell whether block is what this identifier names."""
         return hashlib.sha256(block).digest() == self.digest
 
+    def __repr__(self) -> str:
+        return f"Cid({self})"
+
     def __str__(self) -> str:
         return "b" + base64.b32encode(self.to_bytes()).decode().lower().rstrip("=")
 
