@@ -160,7 +160,7 @@ class Expectation:
 
     @property
     def max_bytes(self) -> int:
-        """Largest blob that is parsed: this shape, and a little more so that trailing bytes are called what they are."""
+        """Largest blob that is parsed: this shape, and a little more, to tell trailing bytes from a flood."""
         return HEADER_BYTES + WORD_BYTES * self.size + TRAILING_ALLOWANCE_BYTES
 
 

@@ -1,0 +1,165 @@
+"""Frozen data between I/O and judgement: a RoundRecord goes in, an AuditReport comes out.
+
+A record holds what the chain and the store said, with gaps stated as gaps. Nothing in it is trusted.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+from ledger import errors, spec
+from ledger.layout import Layout
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fetched:
+    """Bytes that were asked for, or why they did not come."""
+
+    cid: str
+    """Content identifier asked for; "" when nobody published one."""
+    data: bytes | None
+    """The bytes; None when they did not come."""
+    problem: errors.FedtrailError | None = None
+    """Why not: Unavailable (not an accusation), BlobCorrupt, Oversized or NotCanonical."""
+
+    @property
+    def missing(self) -> bool:
+        """Whether the bytes could not be had at all."""
+        return self.data is None and (self.problem is None or isinstance(self.problem, errors.EvidenceError))
+
+
+NOTHING = Fetched(cid="", data=None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoundRecord:
+    """Everything about one round that a replay needs."""
+
+    round_id: int
+    """Number within the ledger."""
+    number: int
+    """Number within the task, from 1."""
+    task_id: int
+    """The task."""
+    task: spec.Task
+    """Its parameters, as the chain has them."""
+    domain_separator: bytes
+    """EIP-712 domain separator of the RoundLedger."""
+    phase: spec.Phase
+    """Phase on the chain when the record was made."""
+    aggregator: int
+    """Participant who opened the round and owes a proposal."""
+    base_model: bytes
+    """Root that the round opened with."""
+    previous_model: bytes
+    """Root that the last finalised round ended with, or the task's genesis model."""
+    segments: tuple[tuple[spec.Member, ...], ...]
+    """Accepted batches, from the events, in order."""
+    committed: int
+    """The contract's own count of commitments."""
+    segments_hash: bytes
+    """The contract's rolling hash over the batches."""
+    signers: dict[int, bytes]
+    """Signing address of each committed client when the round opened."""
+    proposal: spec.Proposal | None
+    """What the aggregator proposed; None when it did not."""
+    proposal_hash: bytes
+    """What the contract stored of it; zeros when there is none."""
+    exclusions: tuple[tuple[int, int], ...]
+    """(client, reason) pairs of the proposal or the abandonment."""
+    data_id: bytes
+    """Digest of the manifest; zeros when there is none."""
+    manifest: Fetched
+    """The manifest."""
+    base: Fetched
+    """The base model, where the manifest says it is."""
+    updates: dict[int, Fetched]
+    """Each committed client's update, where the manifest says it is."""
+    aggregate: Fetched
+    """The aggregate."""
+    model: Fetched
+    """Base model plus aggregate."""
+    layout: Layout | None
+    """Names of the coordinates; None when it could not be fetched: findings then name numbers only."""
+    block: int
+    """Block of the proposal, or of the round's opening."""
+    block_hash: bytes
+    """Its hash."""
+
+    @property
+    def members(self) -> tuple[spec.Member, ...]:
+        """Every accepted commitment in rising client id."""
+        return tuple(sorted(member for segment in self.segments for member in segment))
+
+
+class Grade(enum.StrEnum):
+    """How well a fact is known."""
+
+    PROVEN = "PROVEN"
+    """Recomputed from bytes: hash, signature, replay."""
+    ATTESTED = "ATTESTED"
+    """Signed by a known party, not recomputable."""
+    CLAIMED = "CLAIMED"
+    """Said by somebody, unsigned."""
+    MISSING = "MISSING"
+    """Evidence is not there."""
+
+
+class Verdict(enum.StrEnum):
+    """Outcome of a replay."""
+
+    PASS = "pass"
+    """Everything was recomputed and agrees."""
+    FAIL = "fail"
+    """Something is proved wrong."""
+    INCOMPLETE = "incomplete"
+    """Evidence is missing: no accusation."""
+    NOTHING = "nothing"
+    """The round ended without a proposal: there is nothing to replay."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing that an audit found."""
+
+    clause: str
+    """Number of the check in `audit.replay`."""
+    error: errors.FedtrailError
+    """What it is, with both values: evidence (exit 7) or missing evidence (exit 8)."""
+    participant: int | None
+    """Who it concerns, where that is known."""
+
+    @property
+    def accuses(self) -> bool:
+        """Whether this is evidence of something wrong, not a gap."""
+        return not isinstance(self.error, errors.EvidenceError)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditReport:
+    """What a replay of one round established."""
+
+    round_id: int
+    """The round."""
+    number: int
+    """Its number within the task."""
+    verdict: Verdict
+    """Outcome."""
+    grade: Grade
+    """How well the round as a whole is known."""
+    included: int
+    """Updates that the aggregate was recomputed from."""
+    committed: int
+    """Commitments on the chain."""
+    attested: tuple[str, ...]
+    """Facts that could only be attested, in words."""
+    findings: tuple[Finding, ...]
+    """Everything found, evidence first."""
+    aggregate_root: bytes
+    """Root of the recomputed aggregate; zeros when it could not be recomputed."""
+
+    def raise_for_status(self) -> None:
+        """Return if the replay passed or there was nothing to replay; raise the first finding otherwise."""
+        if self.findings:
+            raise self.findings[0].error
