@@ -46,9 +46,7 @@ class Layout:
         if len(set(self.names)) != len(self.names):
             raise NotCanonical(what="two tensors have one name")
         if not 1 <= self.size <= MAX_COORDINATES:
-            raise NotCanonical(
-                what=f"the layout has {self.size} coordinates, allowed are 1 to {MAX_COORDINATES}"
-            )
+            raise NotCanonical(what=f"the layout has {self.size} coordinates, allowed are 1 to {MAX_COORDINATES}")
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -151,9 +149,7 @@ def _verify_name(name: object) -> None:
     if not (isinstance(name, str) and name.isascii() and name.isprintable()):
         raise NotCanonical(what=f"tensor name {name!r} is not printable ASCII")
     if not 1 <= len(name) <= MAX_NAME_CHARACTERS:
-        raise NotCanonical(
-            what=f"a tensor name has {len(name)} characters, allowed are 1 to {MAX_NAME_CHARACTERS}"
-        )
+        raise NotCanonical(what=f"a tensor name has {len(name)} characters, allowed are 1 to {MAX_NAME_CHARACTERS}")
 
 
 def _verify_shape(name: str, shape: tuple[object, ...]) -> None:
@@ -162,6 +158,4 @@ def _verify_shape(name: str, shape: tuple[object, ...]) -> None:
     for dimension in shape:
         # bool is an int in Python, and JSON's true must not count as the dimension 1.
         if type(dimension) is not int or not 1 <= dimension <= MAX_COORDINATES:
-            raise NotCanonical(
-                what=f"tensor {name} has a dimension that is no integer from 1 to {MAX_COORDINATES}"
-            )
+            raise NotCanonical(what=f"tensor {name} has a dimension that is no integer from 1 to {MAX_COORDINATES}")

@@ -8,9 +8,13 @@ import sys
 
 import numpy as np
 import pytest
+import torch
+from torch import nn
 
+from fl.layout import apply_vector, flatten, layout_of, unflatten
+from fl.models import build
 from ledger.layout import MAX_LAYOUT_BYTES, Layout, decode_layout, encode_layout, locate
-from ledger.spec.errors import NotCanonical, OutOfRange, Oversized
+from ledger.spec.errors import NonFinite, NotCanonical, OutOfRange, Oversized, WrongShape
 
 MLP = Layout(
     names=("fc1.weight", "fc1.bias", "fc2.weight", "fc2.bias"),
@@ -130,3 +134,119 @@ def test_locate_refuses_a_coordinate_outside_the_vector(coordinate: int) -> None
 def test_auditors_layout_does_not_import_torch() -> None:
     code = "import sys, ledger.layout; sys.exit('torch' in sys.modules or 'numpy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def small_state() -> dict[str, torch.Tensor]:
+    return {
+        "w": torch.arange(6, dtype=torch.float32).reshape(2, 3),
+        "num_batches_tracked": torch.tensor(7),
+        "scale": torch.tensor(0.5),
+    }
+
+
+def test_state_goes_to_a_vector_and_back() -> None:
+    state = small_state()
+    layout = layout_of(state)
+    assert layout == Layout(names=("w", "scale"), shapes=((2, 3), ()))
+    vector = flatten(state, layout)
+    assert vector.dtype == np.float32 and vector.tolist() == [0, 1, 2, 3, 4, 5, 0.5]
+    tensors = unflatten(vector, layout)
+    assert set(tensors) == {"w", "scale"} and all(torch.equal(tensors[name], state[name]) for name in tensors)
+
+
+def test_located_coordinate_is_the_element_of_the_tensor() -> None:
+    model = build("cnn", input_shape=(1, 8, 8), num_classes=10, seed=0)
+    state = model.state_dict()
+    layout = layout_of(state)
+    vector = flatten(state, layout)
+    for coordinate in (0, 159, 160, 1000, 21545):
+        name, _, index = locate(layout, coordinate).rstrip("]").partition("[")
+        assert vector[coordinate] == state[name][tuple(int(i) for i in index.split(","))]
+
+
+def test_order_of_the_state_does_not_change_the_vector() -> None:
+    state = small_state()
+    layout = layout_of(state)
+    assert np.array_equal(flatten(dict(reversed(state.items())), layout), flatten(state, layout))
+
+
+def test_transposed_tensor_is_read_in_its_own_order() -> None:
+    state = {"w": torch.arange(6, dtype=torch.float32).reshape(3, 2).T}
+    assert flatten(state, layout_of(state)).tolist() == [0, 2, 4, 1, 3, 5]
+
+
+def test_integer_buffers_keep_the_global_value() -> None:
+    state = small_state()
+    layout = layout_of(state)
+    after = apply_vector(state, np.ones(7, dtype=np.float32), layout)
+    assert list(after) == list(state)
+    assert after["num_batches_tracked"].item() == 7 and after["w"].tolist() == [[1, 1, 1], [1, 1, 1]]
+    after["num_batches_tracked"] += 1
+    assert state["num_batches_tracked"].item() == 7
+
+
+def test_model_with_batch_normalisation_loads_what_came_back() -> None:
+    model = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.Flatten(), nn.Linear(144, 10))
+    state = model.state_dict()
+    layout = layout_of(state)
+    assert "1.num_batches_tracked" not in layout.names and "1.running_var" in layout.names
+    model.load_state_dict(apply_vector(state, flatten(state, layout) + np.float32(1), layout))
+    assert torch.equal(model.state_dict()["1.running_var"], torch.full((4,), 2.0))
+
+
+def test_unflattened_tensors_share_no_memory_with_the_vector() -> None:
+    layout = Layout(names=("w",), shapes=((2,),))
+    vector = np.zeros(2, dtype=np.float32)
+    tensors = unflatten(vector, layout)
+    vector[0] = 1
+    assert tensors["w"].tolist() == [0, 0]
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), float("-inf")])
+def test_non_finite_values_are_refused_with_tensor_and_count(bad: float) -> None:
+    state = small_state()
+    layout = layout_of(state)
+    state["w"][0, 1] = state["w"][1, 2] = bad
+    with pytest.raises(NonFinite) as caught:
+        flatten(state, layout)
+    assert caught.value.detail == {"tensor": "w", "count": 2}
+    with pytest.raises(NonFinite, match="scale"):
+        unflatten(np.array([0, 0, 0, 0, 0, 0, bad], dtype=np.float32), layout)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param({"w": torch.zeros(3, 2)}, id="shape"),
+        pytest.param({"w": torch.zeros(2, 3, dtype=torch.float64)}, id="double"),
+        pytest.param({"w": torch.zeros(2, 3, dtype=torch.float16)}, id="half"),
+        pytest.param({"w": torch.zeros(2, 3, dtype=torch.complex64)}, id="complex"),
+        pytest.param({"w": torch.zeros(2, 3, dtype=torch.int64)}, id="integer-instead-of-float"),
+        pytest.param({"extra": torch.zeros(1)}, id="added-tensor"),
+    ],
+)
+def test_state_of_another_model_is_refused(change: dict[str, torch.Tensor]) -> None:
+    layout = layout_of(small_state())
+    with pytest.raises(WrongShape):
+        flatten({**small_state(), **change}, layout)
+
+
+def test_missing_tensor_is_refused() -> None:
+    layout = layout_of(small_state())
+    state = {"w": torch.zeros(2, 3)}
+    with pytest.raises(WrongShape, match="scale"):
+        flatten(state, layout)
+    with pytest.raises(WrongShape, match="scale"):
+        apply_vector(state, np.zeros(7, dtype=np.float32), layout)
+
+
+@pytest.mark.parametrize("vector", [np.zeros(6, np.float32), np.zeros(7, np.float64), np.zeros((1, 7), np.float32)])
+def test_vector_of_another_length_or_type_is_refused(vector: np.ndarray) -> None:
+    with pytest.raises(WrongShape, match="the vector"):
+        unflatten(vector, layout_of(small_state()))
+
+
+def test_model_in_double_precision_is_told_how_to_convert() -> None:
+    with pytest.raises(WrongShape) as caught:
+        layout_of(nn.Linear(2, 2).double().state_dict())
+    assert "model.float()" in caught.value.hint
