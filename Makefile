@@ -1,7 +1,7 @@
 # Everything is in scripts/dev.py; without make, type: python3 scripts/dev.py COMMAND
 PYTHON ?= python3
 
-.PHONY: setup demo test test-ipfs lint format gas gas-check vectors vectors-check bench clean
+.PHONY: setup demo test test-ipfs lint format gas gas-check vectors vectors-check artifacts bench clean
 
 setup:         ; @$(PYTHON) scripts/dev.py setup
 demo:          ; @$(PYTHON) scripts/dev.py demo $(ARGS)
@@ -13,5 +13,6 @@ gas:           ; @$(PYTHON) scripts/dev.py gas
 gas-check:     ; @$(PYTHON) scripts/dev.py gas --check
 vectors:       ; @$(PYTHON) scripts/dev.py vectors
 vectors-check: ; @$(PYTHON) scripts/dev.py vectors --check
+artifacts:     ; @$(PYTHON) scripts/dev.py artifacts
 bench:         ; @$(PYTHON) scripts/dev.py bench $(ARGS)
 clean:         ; @$(PYTHON) scripts/dev.py clean

@@ -12,7 +12,8 @@ from devtools.processes import read_tail, run_live, run_logged
 
 CONTRACTS = "contracts/**/*.sol"
 GAS_SNAPSHOT = ROOT / ".gas-snapshot"
-VECTORS_SCRIPT = ROOT / "scripts" / "make_vectors.py"
+GENERATORS = {"vectors": "make_vectors.py", "artifacts": "build_artifacts.py"}
+"""Scripts that write committed files from sources; with --check they compare instead."""
 LOG_LINES = 200
 
 
@@ -85,11 +86,15 @@ def get_contract_stages(*, update: bool = False) -> list[Stage]:
     return stages
 
 
-def get_vector_stages(*, update: bool = False) -> list[Stage]:
-    """Return the regeneration of tests/vectors, which must change nothing unless it is an update."""
-    if not VECTORS_SCRIPT.exists():
-        return []
-    return [Stage("vectors", [PYTHON, VECTORS_SCRIPT, *([] if update else ["--check"])])]
+def get_generator_stages(names: Sequence[str] = tuple(GENERATORS), *, update: bool = False) -> list[Stage]:
+    """Return the regeneration of committed files, which must change nothing unless it is an update."""
+    scripts = {name: ROOT / "scripts" / GENERATORS[name] for name in names}
+    option = [] if update else ["--check"]
+    return [
+        Stage(f"{name} {'written' if update else 'fit their sources'}", [PYTHON, script, *option])
+        for name, script in scripts.items()
+        if script.exists()
+    ]
 
 
 def get_pytest_stages(arguments: Sequence[str]) -> list[Stage]:

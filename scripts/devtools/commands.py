@@ -55,7 +55,7 @@ def make_parser() -> argparse.ArgumentParser:
     for name, (action, text) in COMMANDS.items():
         made[name] = subs.add_parser(name, help=text, description=text, allow_abbrev=False)
         made[name].set_defaults(action=action)
-    for name in ("gas", "vectors"):
+    for name in ("gas", "vectors", "artifacts"):
         made[name].add_argument("--check", action="store_true", help="compare instead of writing")
     made["bench"].add_argument("names", nargs="*")
     made["clean"].add_argument("--all", action="store_true", help="also .venv and node_modules")
@@ -89,7 +89,7 @@ def test(options: argparse.Namespace) -> int:
         [
             *checks.get_lint_stages(),
             *checks.get_contract_stages(),
-            *checks.get_vector_stages(),
+            *checks.get_generator_stages(),
             *checks.get_pytest_stages(options.rest),
         ]
     )
@@ -135,7 +135,13 @@ def gas(options: argparse.Namespace) -> int:
 def vectors(options: argparse.Namespace) -> int:
     """Write or compare the shared vectors."""
     environment.set_up()
-    return checks.run_stages(checks.get_vector_stages(update=not options.check))
+    return checks.run_stages(checks.get_generator_stages(["vectors"], update=not options.check))
+
+
+def artifacts(options: argparse.Namespace) -> int:
+    """Write or compare the compiled contracts that ship in the wheel."""
+    environment.set_up()
+    return checks.run_stages(checks.get_generator_stages(["artifacts"], update=not options.check))
 
 
 def bench(options: argparse.Namespace) -> int:
@@ -186,6 +192,7 @@ COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], int], str]] = {
     "format": (reformat, "rewrite the sources as the linters want them"),
     "gas": (gas, "the Solidity tests, writing the gas of each to .gas-snapshot"),
     "vectors": (vectors, "write tests/vectors anew from ledger.spec"),
+    "artifacts": (artifacts, "compile contracts/ into ledger/artifacts_data"),
     "bench": (bench, "run benchmarks/*.py, or those whose names are given"),
     "node": (node, "run the Node that set-up brought, with ARGS"),
     "pin": (pin, "write constraints.txt anew from what .venv holds"),
