@@ -1,0 +1,86 @@
+"""Rules that treat every coordinate by itself: sums, means, median, trimmed mean (docs/protocol.md §5.1 to §5.5).
+
+Ranges, with n < 2**16 updates, |x| <= bound < 2**23 after clamping and weights < 2**20: a sum stays below
+2**16 * 2**23 = 2**39, a weighted sum below 2**16 * 2**20 * 2**23 = 2**59, a sum of weights below 2**36. All of
+it, doubled for rounding too, fits int64. Every result lies between the smallest and the largest x, thus fits int32.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fl.aggregation.blocks import Int32Array, Int64Array, clamp, iter_blocks, rdiv
+
+
+def compute_sum32(updates: Int32Array) -> Int32Array:
+    """Return the sums modulo 2**32, signed (§5.1).
+
+    Args: updates: int32[n, d]. Unsigned 32-bit addition wraps modulo 2**32 by definition.
+    """
+    sums: NDArray[np.uint32] = np.add.reduce(updates.view(np.uint32), axis=0, dtype=np.uint32)
+    return sums.view(np.int32)
+
+
+def compute_mean(updates: Int32Array, bound: int, *, slots: Sequence[int] | None = None) -> Int32Array:
+    """Return rdiv(sum, n) per coordinate (§5.2), over the given slots if any (§5.6).
+
+    Args: updates: int32[n, d]. bound: 1 to 2**23 - 1. slots: at least one row number; None for every row.
+    """
+    rows = range(len(updates)) if slots is None else slots
+    return _compute_weighted(updates, bound, rows, [1] * len(rows))
+
+
+def compute_weighted_mean(updates: Int32Array, bound: int, weights: Sequence[int]) -> Int32Array:
+    """Return rdiv(sum of w x, sum of w) per coordinate (§5.3).
+
+    Args: updates: int32[n, d]. bound: 1 to 2**23 - 1. weights: n integers of 1 to 2**20 - 1.
+    """
+    return _compute_weighted(updates, bound, range(len(updates)), weights)
+
+
+def _compute_weighted(updates: Int32Array, bound: int, rows: Sequence[int], weights: Sequence[int]) -> Int32Array:
+    result = np.empty(updates.shape[1], dtype=np.int32)
+    total = sum(weights)
+    for part in iter_blocks(updates.shape[1], 8):
+        sums = np.zeros(part.stop - part.start, dtype=np.int64)
+        for row, weight in zip(rows, weights, strict=True):
+            sums += _scale(clamp(updates[row, part], bound), weight)
+        result[part] = rdiv(sums, total)
+    return result
+
+
+def _scale(row: Int32Array, weight: int) -> Int32Array | Int64Array:
+    return row if weight == 1 else np.multiply(row, weight, dtype=np.int64)
+
+
+def compute_median(updates: Int32Array, bound: int) -> Int32Array:
+    """Return the middle value per coordinate, or rdiv of the two middle values' sum by 2 (§5.4).
+
+    Args: updates: int32[n, d]. bound: 1 to 2**23 - 1.
+    """
+    n = len(updates)
+    return _compute_trimmed(updates, bound, (n - 1) // 2)
+
+
+def compute_trimmed_mean(updates: Int32Array, bound: int, trim: int) -> Int32Array:
+    """Return rdiv of what is left without the `trim` lowest and highest values (§5.5).
+
+    Args: updates: int32[n, d], n > 2 * trim. bound: 1 to 2**23 - 1.
+    """
+    return _compute_trimmed(updates, bound, trim)
+
+
+def _compute_trimmed(updates: Int32Array, bound: int, trim: int) -> Int32Array:
+    n, d = updates.shape
+    result = np.empty(d, dtype=np.int32)
+    for part in iter_blocks(d, n):
+        # Clients side by side: numpy sorts short contiguous rows fastest. Equal integers are interchangeable,
+        # so that no sort, stable or not, can give another sum.
+        columns = np.ascontiguousarray(clamp(updates[:, part], bound).T)
+        columns.sort(axis=1)
+        kept = columns[:, trim : n - trim]
+        result[part] = rdiv(kept.sum(axis=1, dtype=np.int64), n - 2 * trim)
+    return result

@@ -1,0 +1,91 @@
+"""One entry to every rule, and the model step (docs/protocol.md §5)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from fl.aggregation.blocks import Int32Array, iter_blocks
+from fl.aggregation.coordinatewise import (
+    compute_mean,
+    compute_median,
+    compute_sum32,
+    compute_trimmed_mean,
+    compute_weighted_mean,
+)
+from fl.aggregation.distances import compute_distances
+from ledger import spec
+from ledger.spec.errors import WrongLength, WrongShape
+
+_MAX_UPDATES = (1 << 16) - 1
+
+
+def aggregate(params: spec.RuleParams, updates: Int32Array, num_examples: Sequence[int]) -> Int32Array:
+    """Return what `spec.aggregate` returns for the same input, bit for bit.
+
+    Args: params: from the task. updates: int32[n, d], clients in rising id. num_examples: n integers >= 1.
+    Returns: int32[d].
+    Raises: RuleNotApplicable: n is below the rule's minimum. WrongShape: updates is no matrix of int32.
+    """
+    _verify_updates(updates)
+    if not _is_within_proof(params, updates, num_examples):
+        return _aggregate_by_spec(params, updates, num_examples)
+    rule, bound = params.rule, params.bound
+    if rule is spec.Rule.SUM32:
+        return compute_sum32(updates)
+    if rule is spec.Rule.MEAN:
+        return compute_mean(updates, bound)
+    if rule is spec.Rule.WEIGHTED_MEAN:
+        return compute_weighted_mean(updates, bound, spec.compute_weights(num_examples, params.examples_cap))
+    if rule is spec.Rule.MEDIAN:
+        return compute_median(updates, bound)
+    if rule is spec.Rule.TRIMMED_MEAN:
+        return compute_trimmed_mean(updates, bound, params.parameter)
+    return compute_mean(updates, bound, slots=select_updates(params, updates))
+
+
+def select_updates(params: spec.RuleParams, updates: Int32Array) -> list[int]:
+    """Return the slots that Krum (one) or Multi-Krum (params.select) averages, rising (§5.6).
+
+    Args: params: of Krum or Multi-Krum. updates: int32[n, d], n at least the rule's minimum.
+    """
+    scores = spec.compute_scores_from_distances(compute_distances(updates, params.bound), params.parameter)
+    return spec.select_lowest(scores, 1 if params.rule is spec.Rule.KRUM else params.select)
+
+
+def apply_model_step(model_q: Int32Array, aggregate_q: Int32Array) -> Int32Array:
+    """Return base plus aggregate, saturating at the int32 range, as `spec.apply_model_step` does (§5.7).
+
+    Args: model_q, aggregate_q: int32[d].
+    Raises: WrongLength: the two differ in length.
+    """
+    if len(model_q) != len(aggregate_q):
+        raise WrongLength(got=len(aggregate_q), want=len(model_q))
+    result = np.empty(len(model_q), dtype=np.int32)
+    for part in iter_blocks(len(model_q), 1):
+        total = np.add(model_q[part], aggregate_q[part], dtype=np.int64)  # below 2**32 in magnitude
+        result[part] = np.clip(total, spec.INT32_MIN, spec.INT32_MAX)
+    return result
+
+
+def _verify_updates(updates: Int32Array) -> None:
+    if updates.dtype != np.int32 or updates.ndim != 2:
+        raise WrongShape(field="the updates", got=f"{updates.dtype} {list(updates.shape)}", want="int32 [n, d]")
+
+
+def _is_within_proof(params: spec.RuleParams, updates: Int32Array, num_examples: Sequence[int]) -> bool:
+    """Return whether the ranges hold from which the modules of this package prove that nothing overflows."""
+    n = len(updates)
+    return (
+        max(1, spec.compute_min_updates(params.rule, params.parameter, params.select)) <= n <= _MAX_UPDATES
+        and 1 <= params.bound <= spec.MAX_BOUND
+        and 1 <= params.examples_cap <= spec.MAX_EXAMPLES_CAP
+        and len(num_examples) == n
+        and min(num_examples) >= 1
+    )
+
+
+def _aggregate_by_spec(params: spec.RuleParams, updates: Int32Array, num_examples: Sequence[int]) -> Int32Array:
+    values = spec.aggregate(params, updates.tolist(), num_examples)
+    return np.array(values, dtype=np.int64).astype(np.int32)

@@ -1,0 +1,84 @@
+"""From float32 updates to the integers of the ledger, saturation reported (docs/protocol.md §1)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ledger import spec
+from ledger.spec.errors import InvalidTask, NonFinite, WrongShape
+
+_BLOCK = 1 << 18
+"""Coordinates converted at a time: the doubles of a block stay in the cache."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quantized:
+    """An update in the number format of the ledger."""
+
+    values: NDArray[np.int32]
+    """int32[d], every coordinate within the bound."""
+    saturated: int
+    """Coordinates that the bound cut off."""
+
+
+def clip_l2(delta: NDArray[np.float32], clip_norm: float | None) -> NDArray[np.float32]:
+    """Scale delta to an L2 norm of at most clip_norm (McMahan et al. 2018).
+
+    The norm is a sum of exact squares in double precision, in an order that threads do not change. The result is
+    rounded to float32, so that its norm may exceed clip_norm by 2**-23 of it.
+
+    Args: delta: float32[d]. clip_norm: positive, or None for no clipping.
+    Returns: delta itself when it is short enough.
+    Raises: NonFinite: delta holds NaN or an infinity. WrongShape: delta is no vector of float32.
+    """
+    _verify_delta(delta)
+    if clip_norm is None:
+        return delta
+    squares = np.square(delta, dtype=np.float64)
+    norm = float(np.sqrt(np.sum(squares)))
+    if norm <= clip_norm:
+        return delta
+    return (delta.astype(np.float64) * (clip_norm / norm)).astype(np.float32)
+
+
+def quantize(delta: NDArray[np.float32], *, scale_bits: int, bound: int) -> Quantized:
+    """Return clamp(round_half_even(delta * 2**scale_bits), bound) per coordinate, as `spec.quantize` does (§1.2).
+
+    Args: delta: float32[d]. scale_bits: 0 to 30. bound: 1 to 2**23 - 1.
+    Raises: NonFinite: delta holds NaN or an infinity. WrongShape: delta is no vector of float32.
+        InvalidTask: scale_bits or bound is out of its range.
+    """
+    _verify_format(scale_bits, bound)
+    _verify_delta(delta)
+    values, saturated = np.empty(delta.shape, dtype=np.int32), 0
+    for start in range(0, delta.size, _BLOCK):
+        # A float32 times a power of two is exact in double precision, and np.rint rounds halves to even.
+        rounded = np.rint(delta[start : start + _BLOCK].astype(np.float64) * float(1 << scale_bits))
+        saturated += int(np.count_nonzero(np.abs(rounded) > bound))
+        values[start : start + _BLOCK] = np.clip(rounded, -bound, bound)
+    return Quantized(values=values, saturated=saturated)
+
+
+def dequantize(values: NDArray[np.int32], scale_bits: int) -> NDArray[np.float32]:
+    """Return values / 2**scale_bits as float32; exact while |value| <= 2**24, else rounded to the nearest float32.
+
+    Args: values: int32[d]. scale_bits: 0 to 30.
+    """
+    return (values / float(1 << scale_bits)).astype(np.float32)
+
+
+def _verify_delta(delta: NDArray[np.float32]) -> None:
+    if delta.dtype != np.float32 or delta.ndim != 1:
+        raise WrongShape(field="the vector", got=f"{delta.dtype} {list(delta.shape)}", want="float32 [d]")
+    if bad := int(delta.size - np.count_nonzero(np.isfinite(delta))):
+        raise NonFinite(tensor="delta", count=bad)
+
+
+def _verify_format(scale_bits: int, bound: int) -> None:
+    if not 0 <= scale_bits <= spec.MAX_SCALE_BITS:
+        raise InvalidTask(field="scale_bits", got=scale_bits, want=f"0 to {spec.MAX_SCALE_BITS}")
+    if not 1 <= bound <= spec.MAX_BOUND:
+        raise InvalidTask(field="bound", got=bound, want=f"1 to {spec.MAX_BOUND}")

@@ -1,0 +1,145 @@
+"""Fast path of the specification's trees, hashes and update decoding: numpy and hashlib, no I/O.
+
+Every function returns what its namesake in `ledger.spec` returns, bit for bit (shared vectors and property tests).
+It may only suspect: when something looks wrong, `spec` looks again and its error is the one that is raised.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import numpy.typing as npt
+from eth_utils.crypto import keccak
+
+from ledger import spec
+from ledger.spec.errors import BadProof, WrongShape
+
+Int32Array = npt.NDArray[np.int32]
+
+_BLOCK_BYTES = 1 << 22
+"""Memory that a transposed block of the matrix may take (a single leaf may take more)."""
+_LEAF_PREFIX = b"\x00"
+_NODE_PREFIX = b"\x01"
+
+
+def compute_vector_root(values: Int32Array, leaf_log2: int) -> bytes:
+    """Return the chunk-tree root of a vector.
+
+    Args: values: int32[d], d >= 0. leaf_log2: 2**leaf_log2 coordinates a leaf, 0 to 12.
+    Raises: WrongShape: values is no vector of int32.
+    Clause: §2.2, §2.3.
+    """
+    return spec.compute_root(_hash_leaves(_encode_values(values), spec.WORD_BYTES << leaf_log2))
+
+
+def compute_matrix_root(updates: Int32Array, matrix_log2: int) -> bytes:
+    """Return the root of the included updates, transposed: leaf j holds 2**matrix_log2 coordinates of every client.
+
+    The transposition is done a few megabytes at a time.
+
+    Args: updates: int32[n, d], n >= 1, clients in rising id. matrix_log2: 0 to 8.
+    Raises: WrongShape: updates is no matrix of int32.
+    Clause: §2.4.
+    """
+    _verify_array(updates, dimensions=2)
+    leaf_bytes = len(updates) * spec.WORD_BYTES << matrix_log2
+    leaves: list[bytes] = []
+    for block in _iter_transposed(updates, matrix_log2):
+        leaves += _hash_leaves(block, leaf_bytes)
+    return spec.compute_root(leaves or [spec.hash_leaf(b"")])
+
+
+def compute_opening(values: Int32Array, leaf_log2: int, leaf_index: int) -> tuple[bytes, list[bytes]]:
+    """Return one chunk of a vector and the sibling digests that lead from it to the vector's root.
+
+    Args: values: int32[d]. leaf_log2: 0 to 12. leaf_index: 0 to the number of leaves - 1.
+    Raises: BadProof: there is no such leaf. WrongShape: values is no vector of int32.
+    Clause: §2.5.
+    """
+    data, chunk_bytes = _encode_values(values), spec.WORD_BYTES << leaf_log2
+    leaves = _hash_leaves(data, chunk_bytes)
+    if not 0 <= leaf_index < len(leaves):
+        raise BadProof(what=f"index {leaf_index} of {len(leaves)} leaves")
+    chunk = bytes(data[leaf_index * chunk_bytes : (leaf_index + 1) * chunk_bytes])
+    return chunk, spec.compute_inclusion_proof(leaves, leaf_index)
+
+
+def decode_update(data: bytes, *, want: spec.Expectation, bound: int) -> tuple[spec.VectorBlob, Int32Array]:
+    """Return a stranger's update and its coordinates if it is canonical, belongs to `want` and is in range.
+
+    Args: data: bytes from a stranger. want: what chain state fixes. bound: largest |coordinate|, 1 to 2**23 - 1.
+    Returns: the decoded blob, and its coordinates as read-only int32[d] over the same memory.
+    Raises: every SpecError of `spec.decode_update`, with the same values.
+    Clause: §3.2.
+    """
+    blob = spec.decode_vector(data, max_bytes=want.max_bytes)
+    spec.verify_header(blob.header, want)
+    values = np.frombuffer(blob.payload, dtype="<i4")
+    if values.size and not (-bound <= values.min() and values.max() <= bound):
+        spec.decode_update(data, want=want, bound=bound)  # only the specification accuses
+    return blob, values.astype(np.int32, copy=False)
+
+
+def compute_segment_root(members: Sequence[spec.Member]) -> bytes:
+    """Return the Keccak tree root of one batch of commitments (§4.6).
+
+    Args: members: at least one, in the batch's order.
+    """
+    entries = (spec.encode_members([member]) for member in members)
+    level = [keccak(_LEAF_PREFIX + entry) for entry in entries]
+    while len(level) > 1:
+        pairs = [keccak(_NODE_PREFIX + level[i] + level[i + 1]) for i in range(0, len(level) - 1, 2)]
+        level = pairs + level[len(level) - len(level) % 2 :]
+    return level[0]
+
+
+def compute_segments_hash(previous: bytes, root: bytes, count: int) -> bytes:
+    """Return the rolling hash over a round's segments (§4.6).
+
+    Args: previous: 32 bytes, zeros before the first segment. root: of the new segment. count: its entries.
+    """
+    return keccak(previous + root + count.to_bytes(32, "big"))
+
+
+_COMMITMENT_TYPE_HASH = keccak(spec.COMMITMENT_TYPE)
+
+
+def compute_commitment_digest(*, domain_separator: bytes, round_id: int, client: int, commitment: bytes) -> bytes:
+    """Return the EIP-712 digest that a client signs to commit (§4.2).
+
+    Args: domain_separator: of the RoundLedger, 32 bytes. round_id: uint64. client: uint32. commitment: 32 bytes.
+    """
+    fields = round_id.to_bytes(32, "big") + client.to_bytes(32, "big") + commitment
+    return keccak(b"\x19\x01" + domain_separator + keccak(_COMMITMENT_TYPE_HASH + fields))
+
+
+def _verify_array(values: Int32Array, *, dimensions: int) -> None:
+    if values.dtype != np.int32:
+        raise WrongShape(field="dtype", got=values.dtype, want="int32")
+    if values.ndim != dimensions:
+        raise WrongShape(field="number of dimensions", got=values.ndim, want=dimensions)
+
+
+def _encode_values(values: Int32Array) -> memoryview:
+    _verify_array(values, dimensions=1)
+    return memoryview(np.ascontiguousarray(values, dtype="<i4").view(np.uint8).data)
+
+
+def _iter_transposed(updates: Int32Array, matrix_log2: int) -> Iterator[memoryview]:
+    n, d = updates.shape
+    # A block is a whole number of leaves, so that blocks can be hashed one by one.
+    leaves = max(1, _BLOCK_BYTES // (n * spec.WORD_BYTES << matrix_log2))
+    step = leaves << matrix_log2
+    for start in range(0, d, step):
+        yield _encode_values(updates[:, start : start + step].T.reshape(-1))
+
+
+def _hash_leaves(data: memoryview, chunk_bytes: int) -> list[bytes]:
+    prefixed, leaves = hashlib.sha256(_LEAF_PREFIX), []
+    for start in range(0, len(data), chunk_bytes):
+        leaf = prefixed.copy()  # cheaper than joining the prefix to every chunk
+        leaf.update(data[start : start + chunk_bytes])
+        leaves.append(leaf.digest())
+    return leaves or [prefixed.digest()]
