@@ -1,0 +1,263 @@
+"""Round scripts: what a run does, as one checked file in YAML or TOML (docs/cli.md, Round scripts).
+
+The SHA-256 of the file's bytes goes on chain with the task, so a run and its script cannot part.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+from pydantic import Field, PrivateAttr, ValidationError
+
+from ledger.errors import NotFoundError, ScriptError
+from ledger.marked import Document, Mark, SyntaxProblem, parse
+from ledger.script.events import (
+    MALFORMATIONS,
+    AggregatorEvent,
+    AttackEvent,
+    DropEvent,
+    MalformEvent,
+    ScriptEvent,
+)
+from ledger.script.sections import (
+    AggregatorSection,
+    ClientsSection,
+    DataSection,
+    ExcludedClient,
+    ExpectSection,
+    FormatSection,
+    ModelSection,
+    RuleSection,
+    RunSection,
+    Section,
+    TrainingSection,
+    WindowsSection,
+)
+
+Place: TypeAlias = tuple[str | int, ...]
+
+
+class Script(Section):
+    """A run from its first client to what must come out."""
+
+    fedtrail: Literal[1]
+    """Version of this schema."""
+    run: RunSection
+    """What is run."""
+    model: ModelSection = Field(default_factory=ModelSection)
+    """What is trained."""
+    data: DataSection = Field(default_factory=DataSection)
+    """What it is trained on."""
+    training: TrainingSection = Field(default_factory=TrainingSection)
+    """Local training of every client."""
+    clients: ClientsSection
+    """Who takes part."""
+    format: FormatSection = Field(default_factory=FormatSection)
+    """Number format of updates."""
+    windows: WindowsSection = Field(default_factory=WindowsSection)
+    """Length of the phases of a round."""
+    aggregator: AggregatorSection = Field(default_factory=AggregatorSection)
+    """Who proposes."""
+    events: tuple[ScriptEvent, ...] = Field(default=(), strict=False)
+    """What goes wrong, and when."""
+    compare: tuple[RuleSection, ...] = Field(default=(), strict=False)
+    """Rules for twin runs without the ledger, on the same split."""
+    expect: ExpectSection = Field(default_factory=ExpectSection)
+    """What must come out."""
+
+    _source: bytes = PrivateAttr(default=b"")
+
+    @property
+    def source(self) -> bytes:
+        """The file's bytes, as they were read."""
+        return self._source
+
+    @property
+    def quorum(self) -> int:
+        """Fewest included updates: the script's number, else more than half and enough for the rule."""
+        return self.run.quorum or max(self.clients.count // 2 + 1, self.run.rule.min_updates)
+
+    def digest(self) -> bytes:
+        """Return the SHA-256 of the file's bytes."""
+        return hashlib.sha256(self._source).digest()
+
+    def events_in(self, number: int) -> tuple[ScriptEvent, ...]:
+        """Return the events of the round of that number within the run, from 1."""
+        return tuple(event for event in self.events if event.covers(number))
+
+
+def load_script(path: Path | str) -> Script:
+    """Read and check a round script; `.toml` is TOML, all else YAML.
+
+    Raises: NotFoundError: no such file. ScriptError: names the file, line and column of the first mistake.
+    """
+    file = Path(path)
+    try:
+        raw = file.read_bytes()
+    except OSError as error:
+        raise NotFoundError(
+            kind="script", name=path, suggestion=f" ({error.strerror})", hint="fedtrail script new writes one"
+        ) from error
+    return parse_script(raw, name=str(path))
+
+
+def parse_script(raw: bytes, *, name: str) -> Script:
+    """Check a round script's bytes.
+
+    Args: name: the file's name; it ends in `.toml` for TOML.
+    Raises: ScriptError: names the file, line and column of the first mistake.
+    """
+    try:
+        document = parse(raw, suffix=Path(name).suffix)
+    except SyntaxProblem as error:
+        raise _problem(name, error.mark, str(error)) from error
+    try:
+        script = Script.model_validate(document.data)
+    except ValidationError as error:
+        problems = [(tuple(e["loc"]), _describe(e, document)) for e in error.errors(include_url=False)]
+        raise _first_problem(name, document, problems) from error
+    problems = list(_find_contradictions(script))
+    if problems:
+        raise _first_problem(name, document, problems)
+    script._source = raw
+    return script
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the JSON Schema of round scripts."""
+    return Script.model_json_schema()
+
+
+def _problem(name: str, mark: Mark, what: str, others: Iterable[str] = ()) -> ScriptError:
+    also = list(others)
+    hint = "also wrong: " + "; ".join(also[:5]) if also else "fedtrail script schema prints what is allowed"
+    return ScriptError(file=name, line=mark.line, column=mark.column, what=what, hint=hint, also=also)
+
+
+def _first_problem(name: str, document: Document, problems: list[tuple[Place, str]]) -> ScriptError:
+    placed: dict[Mark, str] = {}
+    for place, what in problems:
+        placed.setdefault(document.locate(place), what)  # each branch of a union complains about the same place
+    (mark, what), *rest = sorted(placed.items(), key=lambda item: (item[0].line, item[0].column))
+    return _problem(name, mark, what, (f"{m.line}:{m.column}: {w}" for m, w in rest))
+
+
+_EXPECTED = {
+    "model_type": "keys with values",
+    "dict_type": "keys with values",
+    "tuple_type": "a list",
+    "int_type": "a whole number",
+    "float_type": "a number",
+    "finite_number": "a finite number",
+    "string_type": "text",
+    "string_pattern_mismatch": "text of the form {pattern}",
+}
+
+
+def _describe(error: Any, document: Document) -> str:
+    place = document.resolve(tuple(error["loc"]))
+    where = ".".join(map(str, place))
+    if error["type"] == "extra_forbidden":
+        return f"unknown key '{place[-1]}'{_suggest(str(place[-1]))}"
+    if error["type"] == "missing":
+        return f"'{'.'.join(map(str, (*place, error['loc'][-1])))}' is missing"
+    if error["type"] in ("event_kind", "value_error"):
+        return f"'{where}': {error['msg'].removeprefix('Value error, ')}"
+    expected = _EXPECTED.get(error["type"], error["msg"].removeprefix("Input should be "))
+    return f"'{where}' is {_shorten(error['input'])}, expected {expected.format(**error.get('ctx', {}))}"
+
+
+def _shorten(value: object) -> str:
+    text = "empty" if value is None else repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _suggest(key: str) -> str:
+    known = sorted(_collect_keys(json_schema()))
+    if key in known:
+        return ": it does not belong in this section"
+    near = difflib.get_close_matches(key, known, n=1)
+    return f"; did you mean '{near[0]}'?" if near else ""
+
+
+def _collect_keys(schema: dict[str, Any]) -> set[str]:
+    tables = [schema, *schema["$defs"].values()]
+    return {key for table in tables for key in table.get("properties", {})}
+
+
+def _find_contradictions(script: Script) -> Iterator[tuple[Place, str]]:
+    run, count = script.run, script.clients.count
+    yield from _check_rule(run.rule, ("run", "rule"), count)
+    for index, rule in enumerate(script.compare):
+        yield from _check_rule(rule, ("compare", index), count)
+    if run.quorum is not None and not run.rule.min_updates <= run.quorum <= count:
+        allowed = f"{run.rule.min_updates} (needed by {run.rule.label}) to {count} (clients.count)"
+        yield ("run", "quorum"), f"'run.quorum' is {run.quorum}, expected {allowed}"
+    if script.aggregator.bond_wei > script.aggregator.stake_wei:
+        yield ("aggregator", "bond"), "'aggregator.bond' is more than 'aggregator.stake'"
+    for index, event in enumerate(script.events):
+        yield from _check_event(script, index, event)
+    for index, excluded in enumerate(script.expect.excluded or ()):
+        place = ("expect", "excluded", index)
+        if excluded.client > count:
+            yield (*place, "client"), _no_client(excluded.client, count)
+        if max(excluded.rounds) > run.rounds:
+            yield (*place, "rounds"), f"the run has {run.rounds} rounds, not {max(excluded.rounds)}"
+
+
+def _check_rule(rule: RuleSection, place: Place, count: int) -> Iterator[tuple[Place, str]]:
+    wanted = {"trimmed-mean": {"trim"}, "krum": {"f"}, "multi-krum": {"f", "select"}}.get(rule.name, set())
+    for key in ("trim", "f", "select"):
+        given = getattr(rule, key) is not None
+        if given and key not in wanted:
+            yield (*place, key), f"the rule {rule.name} takes no '{key}'"
+        if not given and key in wanted:
+            yield place, f"the rule {rule.name} needs '{key}'"
+    if rule.min_updates > count:
+        yield place, f"{rule.label} needs at least {rule.min_updates} clients, 'clients.count' is {count}"
+
+
+def _check_event(script: Script, index: int, event: ScriptEvent) -> Iterator[tuple[Place, str]]:
+    place = ("events", index)
+    first, last = event.span
+    if not 1 <= first <= script.run.rounds or (last or 1) > script.run.rounds:
+        yield (*place, "at"), f"'{event.at}' is outside of the run's rounds, 1 to {script.run.rounds}"
+    if isinstance(event, AttackEvent) and (event.client is None) == (event.clients is None):
+        yield place, "an attack needs either 'client' or 'clients'"
+    for client in event.targets:
+        if client > script.clients.count:
+            key = next(k for k in ("client", "clients", "drop") if getattr(event, k, None) is not None)
+            yield (*place, key), _no_client(client, script.clients.count)
+
+
+def _no_client(client: int, count: int) -> str:
+    return f"there is no client {client}; clients are numbered 1 to {count}"
+
+
+__all__ = [
+    "MALFORMATIONS",
+    "AggregatorEvent",
+    "AggregatorSection",
+    "AttackEvent",
+    "ClientsSection",
+    "DataSection",
+    "DropEvent",
+    "ExcludedClient",
+    "ExpectSection",
+    "FormatSection",
+    "MalformEvent",
+    "ModelSection",
+    "RuleSection",
+    "RunSection",
+    "Script",
+    "ScriptEvent",
+    "TrainingSection",
+    "WindowsSection",
+    "json_schema",
+    "load_script",
+    "parse_script",
+]

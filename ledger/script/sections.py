@@ -1,0 +1,225 @@
+"""The sections of a round script and the values in them."""
+
+from __future__ import annotations
+
+import operator
+import re
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic.json_schema import WithJsonSchema
+
+from ledger import spec
+from ledger.errors import UsageError
+from ledger.units import AMOUNT_PATTERN, parse_wei
+
+_ACCURACY = re.compile(r"(>=|>|<=|<)\s*([01](?:\.[0-9]{1,9})?)")
+_COMPARISONS = {">=": operator.ge, ">": operator.gt, "<=": operator.le, "<": operator.lt}
+
+
+def _verify_amount(text: str) -> str:
+    try:
+        parse_wei(text)
+    except UsageError as error:
+        raise ValueError(f"{error.message}; {error.hint}") from error
+    return text
+
+
+def _verify_accuracy(text: str) -> str:
+    if _ACCURACY.fullmatch(text) is None:
+        raise ValueError("expected a comparison with a number from 0 to 1, such as '>= 0.80'")
+    return text
+
+
+Amount = Annotated[str, AfterValidator(_verify_amount), WithJsonSchema({"type": "string", "pattern": AMOUNT_PATTERN})]
+Accuracy = Annotated[
+    str, AfterValidator(_verify_accuracy), WithJsonSchema({"type": "string", "pattern": f"^({_ACCURACY.pattern})$"})
+]
+ClientNumber = Annotated[int, Field(ge=1, le=65535)]
+ClientNumbers = Annotated[tuple[ClientNumber, ...], Field(strict=False, min_length=1)]
+Seconds = Annotated[int, Field(ge=1, le=10**9)]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+
+
+class Section(BaseModel):
+    """Keys and values that cannot change, with no unknown key and no guessed type."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True, allow_inf_nan=False
+    )
+
+
+class RuleSection(Section):
+    """An aggregation rule and its number."""
+
+    name: Literal["sum32", "mean", "weighted-mean", "median", "trimmed-mean", "krum", "multi-krum"]
+    """Rule (docs/protocol.md §5)."""
+    trim: int | None = Field(default=None, ge=0, le=65535)
+    """trimmed-mean: values left out at each end."""
+    f: int | None = Field(default=None, ge=0, le=65535)
+    """krum, multi-krum: dishonest clients to withstand."""
+    select: int | None = Field(default=None, ge=1, le=65535)
+    """multi-krum: updates that are averaged."""
+
+    @property
+    def rule(self) -> spec.Rule:
+        """The rule's number on chain."""
+        return spec.RULE_NAMES[self.name]
+
+    @property
+    def parameter(self) -> int:
+        """Trim or f; 0 for rules without one."""
+        return (self.trim if self.name == "trimmed-mean" else self.f) or 0
+
+    @property
+    def min_updates(self) -> int:
+        """Fewest updates for which the rule is defined."""
+        return spec.compute_min_updates(self.rule, self.parameter, self.select or 0)
+
+    @property
+    def label(self) -> str:
+        """Name with its number, for people: `trimmed-mean(3)`."""
+        numbers = [str(n) for n in (self.trim, self.f, self.select) if n is not None]
+        return f"{self.name}({', '.join(numbers)})" if numbers else self.name
+
+
+class RunSection(Section):
+    """What is run."""
+
+    name: Name
+    """Name of the run, unique in its project."""
+    rounds: int = Field(ge=1, le=100_000)
+    """Number of rounds."""
+    seed: int = Field(default=0, ge=0, le=2**63 - 1)
+    """Seed of the split, the first model and every client's training."""
+    purpose: str = Field(default="", max_length=1000)
+    """Why, for readers of the script."""
+    quorum: int | None = Field(default=None, ge=1, le=65535)
+    """Fewest included updates for a proposal; default: more than half of the clients, and enough for the rule."""
+    rule: RuleSection
+    """How updates become one."""
+
+
+class ModelSection(Section):
+    """What is trained."""
+
+    entry: str = Field(default="mlp", min_length=1, max_length=200)
+    """mlp, cnn, logistic, or MODULE:FUNCTION of your own."""
+
+
+class DataSection(Section):
+    """What it is trained on."""
+
+    name: str = Field(default="digits", min_length=1, max_length=100)
+    """digits, breast_cancer, mnist or cifar10."""
+    root: str | None = None
+    """Folder of the files of mnist and cifar10."""
+    partition: Literal["iid", "dirichlet"] = "iid"
+    """How examples are dealt to clients."""
+    alpha: float = Field(default=1.0, gt=0)
+    """dirichlet: 0.1 is strongly skewed by class, 100 close to even."""
+    min_examples: int = Field(default=8, ge=1)
+    """Smallest part that a client may get."""
+
+
+class TrainingSection(Section):
+    """Local training of every client."""
+
+    epochs: int = Field(default=3, ge=1, le=10_000)
+    """Passes over the client's examples in a round."""
+    batch_size: int = Field(default=16, ge=1)
+    """Examples a step."""
+    learning_rate: float = Field(default=0.1, gt=0)
+    """Step size."""
+    momentum: float = Field(default=0.9, ge=0, lt=1)
+    """Momentum of SGD; 0 is plain SGD."""
+
+
+class ClientsSection(Section):
+    """Who takes part; clients are numbered 1 to `count`."""
+
+    count: ClientNumber
+    """Number of clients."""
+    stake: Amount = "1 ether"
+    """Stake of each."""
+    clip_norm: float | None = Field(default=4.0, gt=0)
+    """Largest L2 norm of an update; null for none."""
+
+    @property
+    def stake_wei(self) -> int:
+        """Stake of each in wei."""
+        return parse_wei(self.stake)
+
+
+class FormatSection(Section):
+    """Number format of updates (docs/protocol.md §1, §2)."""
+
+    scale_bits: int = Field(default=20, ge=0, le=spec.MAX_SCALE_BITS)
+    """Fractional bits."""
+    bound: int = Field(default=spec.MAX_BOUND, ge=1, le=spec.MAX_BOUND)
+    """Largest |coordinate|."""
+    leaf_log2: int = Field(default=8, ge=3, le=12)
+    """Coordinates per leaf, log2."""
+    matrix_log2: int = Field(default=3, ge=0, le=8)
+    """Coordinates per matrix leaf, log2."""
+    examples_cap: int = Field(default=100_000, ge=1, le=spec.MAX_EXAMPLES_CAP)
+    """Largest weight of one client."""
+
+
+class WindowsSection(Section):
+    """Length of the phases of a round."""
+
+    commit_seconds: Seconds = 600
+    """For commitments."""
+    data_seconds: int = Field(default=600, ge=0, le=10**9)
+    """For publishing the data."""
+    propose_seconds: Seconds = 600
+    """For the aggregator's proposal."""
+    challenge_seconds: Seconds = 1800
+    """For challenges after a proposal."""
+
+
+class AggregatorSection(Section):
+    """Who proposes."""
+
+    stake: Amount = "2 ether"
+    """Stake of the aggregator."""
+    bond: Amount = "1 ether"
+    """Part of it held while a round is open; what a proved fraud costs."""
+
+    @property
+    def stake_wei(self) -> int:
+        """Stake in wei."""
+        return parse_wei(self.stake)
+
+    @property
+    def bond_wei(self) -> int:
+        """Bond in wei."""
+        return parse_wei(self.bond)
+
+
+class ExcludedClient(Section):
+    """A client that the aggregator must have excluded."""
+
+    client: ClientNumber
+    """Which."""
+    rounds: tuple[Annotated[int, Field(ge=1)], ...] = Field(strict=False, min_length=1)
+    """In exactly these rounds."""
+    code: str | None = Field(default=None, pattern=r"^FT[0-9]{3}$")
+    """With this error."""
+
+
+class ExpectSection(Section):
+    """What must come out; otherwise the run ends with exit status 9."""
+
+    replay: Literal["pass"] | None = None
+    """pass: every round's replay passes."""
+    accuracy: Accuracy | None = None
+    """Accuracy of the last model, such as `>= 0.80`."""
+    excluded: tuple[ExcludedClient, ...] | None = Field(default=None, strict=False)
+    """Who is excluded in which rounds: these and nobody else."""
+
+    def is_accuracy_met(self, accuracy: float) -> bool:
+        """Tell whether an accuracy is as expected; anything is when nothing is."""
+        match = _ACCURACY.fullmatch(self.accuracy or "")
+        return match is None or _COMPARISONS[match[1]](accuracy, float(match[2]))
