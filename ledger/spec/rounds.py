@@ -239,7 +239,8 @@ def apply_open(state: TaskState, round_id: int, now: int) -> TaskState:
 def apply_commits(state: TaskState, members: Sequence[Member], now: int) -> TaskState:
     """Return the state with one more segment of commitments (§6.3): all are accepted or none.
 
-    Raises: WrongPhase, DuplicateCommitment, RuleError (batch empty, not rising, or the round is full).
+    Raises: WrongPhase, DuplicateCommitment, RuleError (batch empty, not rising, a commitment of zeros, or the round
+        is full).
     """
     current = _verify_current(state, Phase.OPEN, "open for commits", now=now, last=None)
     if now > current.commit_end:
@@ -258,6 +259,8 @@ def _verify_batch(current: Round, members: Sequence[Member]) -> None:
     clients = [m.client for m in members]
     if not clients or clients != sorted(set(clients)):
         raise RuleError("a batch holds at least one entry, rising by client")
+    if any(m.commitment == ZERO_DIGEST for m in members):
+        raise RuleError("a commitment is zero")
     seen = {m.client for m in current.members}
     for client in clients:
         if client in seen:
@@ -284,25 +287,30 @@ def compute_propose_start(current: Round) -> int:
 def apply_proposal(state: TaskState, proposal: Proposal, exclusions: Sequence[tuple[int, int]], now: int) -> TaskState:
     """Return the state with a proposal waiting for challenges (§6.4).
 
-    Raises: WrongPhase, QuorumNotMet, RuleError (an exclusion of a client that did not commit).
+    Raises: WrongPhase, QuorumNotMet, RuleError (an exclusion of a client that did not commit, a digest of zeros).
     """
     current, included = _verify_outcome(state, exclusions, now)
     if included < current.task.quorum:
         raise QuorumNotMet(got=included, want=current.task.quorum, round_id=current.round_id)
-    digest = compute_proposal_hash(
+    if ZERO_DIGEST in proposal.fields():
+        raise RuleError("a digest of the proposal is zero")
+    proposed = replace(
+        current,
+        phase=Phase.PROPOSED,
+        proposal_hash=_hash_proposal(current, proposal, exclusions),
+        challenge_end=now + current.task.challenge_seconds,
+    )
+    return replace(state, current=proposed)
+
+
+def _hash_proposal(current: Round, proposal: Proposal, exclusions: Sequence[tuple[int, int]]) -> bytes:
+    return compute_proposal_hash(
         current.round_id,
         proposal,
         segments_hash=current.segments_hash,
         excluded=encode_exclusions(exclusions),
-        included=included,
+        included=max(0, len(current.members) - len(exclusions)),
     )
-    proposed = replace(
-        current,
-        phase=Phase.PROPOSED,
-        proposal_hash=digest,
-        challenge_end=now + current.task.challenge_seconds,
-    )
-    return replace(state, current=proposed)
 
 
 def _verify_outcome(state: TaskState, exclusions: Sequence[tuple[int, int]], now: int) -> tuple[Round, int]:
@@ -328,14 +336,16 @@ def apply_abandon(state: TaskState, exclusions: Sequence[tuple[int, int]], now: 
     return replace(state, current=replace(current, phase=Phase.ABANDONED))
 
 
-def apply_finalise(state: TaskState, proposal: Proposal, now: int) -> TaskState:
+def apply_finalise(state: TaskState, proposal: Proposal, exclusions: Sequence[tuple[int, int]], now: int) -> TaskState:
     """Return the state after the challenge window: the proposal's model becomes the task's (§6.6).
 
-    Raises: WrongPhase.
+    Raises: WrongPhase; RuleError: this is not the proposal (with these exclusions) that the round holds.
     """
     current = _verify_current(state, Phase.PROPOSED, "proposed", now=now, last=None)
     if now <= current.challenge_end:
         raise WrongPhase(round_id=current.round_id, got="open to challenges", want="past its challenge window")
+    if _hash_proposal(current, proposal, exclusions) != current.proposal_hash:
+        raise RuleError(f"this is not the proposal that round {current.round_id} holds")
     head = compute_head(state.head, current.round_id, current.proposal_hash)
     ended = replace(current, phase=Phase.FINALISED)
     return replace(state, current=ended, model=proposal.model_root, head=head)
