@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 import tomllib
+import zipfile
 from pathlib import Path
 
 import dev
@@ -230,3 +231,28 @@ def test_npm_lock_is_complete_and_names_no_registry(folder):
         assert not name or package["integrity"].startswith("sha512-"), name
         for optional in package.get("optionalDependencies", {}):
             assert any(path.endswith("node_modules/" + optional) for path in packages), f"{name} lacks {optional}"
+
+
+@pytest.mark.slow
+def test_wheel_carries_every_file_of_both_packages(tmp_path):
+    build = [
+        "-m",
+        "pip",
+        "wheel",
+        "-q",
+        "--no-deps",
+        "--no-build-isolation",
+        "--no-index",
+        "-w",
+        str(tmp_path),
+        str(ROOT),
+    ]
+    subprocess.run([sys.executable, *build], check=True, capture_output=True)
+    (wheel,) = tmp_path.glob("fedtrail-*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        carried = {name for name in archive.namelist() if not name.startswith("fedtrail-")}
+    listed = subprocess.run(["git", "ls-files", "ledger", "fl"], cwd=ROOT, check=True, capture_output=True, text=True)
+    tracked = {name for name in listed.stdout.splitlines() if (ROOT / name).exists()}
+    assert {"ledger/py.typed", "fl/py.typed", "ledger/spec/tree.py"} <= tracked
+    assert tracked - carried == set()
+    assert not {name for name in carried if name.split("/")[0] not in ("ledger", "fl")}

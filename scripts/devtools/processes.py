@@ -60,8 +60,8 @@ def start(command: Sequence[str | Path], output: int | None, folder: Path) -> su
 
 
 def stop(child: subprocess.Popen[bytes]) -> None:
-    """End a child and everything it started: first politely, then not."""
-    for number in (signal.SIGTERM, getattr(signal, "SIGKILL", signal.SIGTERM)):
+    """End a child and everything in its group: as Ctrl-C would, so that tests tidy up, then less politely."""
+    for number in (signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGKILL", signal.SIGTERM)):
         try:
             child.terminate() if WINDOWS else os.killpg(child.pid, number)
             child.wait(GRACE_SECONDS)
