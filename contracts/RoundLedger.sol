@@ -134,18 +134,17 @@ contract RoundLedger is IRoundLedger, EIP712 {
     function commitBatch(uint64 roundId, bytes calldata batch) external {
         RoundState storage round_ = _rounds[roundId];
         Clock memory clock = _committing(roundId, round_);
-        uint32[] memory clients = CommitBatch.readClients(batch);
-        address[] memory signers = REGISTRY.signersAt(clients, Role.Client, clock.openedAt);
+        address[] memory signers = CommitBatch.fetchSigners(batch, REGISTRY, clock.openedAt);
         (bytes32[] memory leaves, bytes memory entries) = CommitBatch.verify(
             batch,
             signers,
             roundId,
             _domainSeparatorV4()
         );
-        _markCommitted(roundId, clients);
+        _markCommitted(roundId, batch);
         bytes32 root = SegmentTree.root(leaves);
-        uint16 first = _appendSegment(roundId, round_, root, clients.length);
-        emit SegmentCommitted(roundId, root, first, uint16(clients.length), entries);
+        uint16 first = _appendSegment(roundId, round_, root, signers.length);
+        emit SegmentCommitted(roundId, root, first, uint16(signers.length), entries);
     }
 
     // ----------------------------------------------------------------------------------------------------- proposals
@@ -229,14 +228,14 @@ contract RoundLedger is IRoundLedger, EIP712 {
         uint40 limit = clock.openedAt + UNBOND_SECONDS;
         if (extendTo > limit) extendTo = limit;
         if (extendTo > clock.challengeEnd) clock.challengeEnd = extendTo;
-        clock.openDisputes += 1;
+        ++clock.openDisputes;
         round_.clock = clock;
     }
 
     function releaseDispute(uint64 roundId) external onlyCourt {
         Clock storage clock = _rounds[roundId].clock;
         if (clock.openDisputes == 0) revert NoDispute(roundId);
-        clock.openDisputes -= 1;
+        --clock.openDisputes;
     }
 
     // ---------------------------------------------------------------------------------------------------------- views
@@ -329,18 +328,19 @@ contract RoundLedger is IRoundLedger, EIP712 {
         first = tally.committed;
         if (first + count > tally.maxClients) revert RoundFull(roundId, tally.maxClients);
         tally.committed = uint16(first + count);
-        tally.segments += 1;
+        ++tally.segments;
         round_.tally = tally;
         round_.segmentsHash = keccak256(abi.encode(round_.segmentsHash, root, count));
     }
 
-    /// Set the bits of `clients`, which rise, so each word is loaded and stored once.
-    function _markCommitted(uint64 roundId, uint32[] memory clients) private {
+    /// Set the bits of the batch's clients, which rise, so that each word is loaded and stored once.
+    function _markCommitted(uint64 roundId, bytes calldata batch) private {
         mapping(uint256 word => uint256 bits) storage committedBits = _committedBits[roundId];
-        uint256 word = clients[0] >> 8;
+        uint256 count = CommitBatch.count(batch);
+        uint256 word = CommitBatch.client(batch, 0) >> 8;
         uint256 bits = committedBits[word];
-        for (uint256 i = 0; i < clients.length; ++i) {
-            uint32 client = clients[i];
+        for (uint256 i = 0; i < count; ++i) {
+            uint32 client = CommitBatch.client(batch, i);
             if (client >> 8 != word) {
                 committedBits[word] = bits;
                 word = client >> 8;
@@ -441,7 +441,7 @@ contract RoundLedger is IRoundLedger, EIP712 {
     }
 
     function _actsFor(uint32 id, address signer) private view returns (bool) {
-        return msg.sender == signer || msg.sender == REGISTRY.participant(id).owner;
+        return msg.sender == signer || msg.sender == REGISTRY.ownerOf(id);
     }
 
     function _inPhase(

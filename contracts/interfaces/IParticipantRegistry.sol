@@ -132,6 +132,8 @@ interface IParticipantRegistry {
 
     function participant(uint32 id) external view returns (Participant memory);
 
+    function ownerOf(uint32 id) external view returns (address);
+
     /// Signing keys that rounds opened at `at` use, in the order of `ids`; zero for one that is no active `role` then.
     function signersAt(uint32[] calldata ids, Role role, uint40 at) external view returns (address[] memory);
 

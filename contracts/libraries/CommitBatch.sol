@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.30;
 
+import {IParticipantRegistry, Role} from "../interfaces/IParticipantRegistry.sol";
 import {IRoundLedger} from "../interfaces/IRoundLedger.sol";
 import {CommitHash} from "./CommitHash.sol";
 
@@ -12,20 +13,58 @@ library CommitBatch {
     /// Half the order of secp256k1: a larger s is the malleable twin of a signature and is refused (EIP-2).
     uint256 private constant HALF_ORDER = 0x7fffffffffffffffffffffffffffffff5d576e7357a4501ddfe92f46681b20a0;
 
-    function readClients(bytes calldata batch) internal pure returns (uint32[] memory clients) {
+    /// Number of entries.
+    function count(bytes calldata batch) internal pure returns (uint256) {
         if (batch.length == 0) revert IRoundLedger.EmptyBatch();
         if (batch.length % SIGNED_ENTRY_BYTES != 0) revert IRoundLedger.WrongBatchLength(batch.length);
-        uint256 count = batch.length / SIGNED_ENTRY_BYTES;
-        clients = new uint32[](count);
-        uint32 previous = 0;
-        for (uint256 i = 0; i < count; ++i) {
-            uint32 client;
-            assembly ("memory-safe") {
-                client := shr(224, calldataload(add(batch.offset, mul(i, SIGNED_ENTRY_BYTES))))
-                mstore(add(add(clients, 0x20), shl(5, i)), client)
+        return batch.length / SIGNED_ENTRY_BYTES;
+    }
+
+    function client(bytes calldata batch, uint256 i) internal pure returns (uint32 id) {
+        assembly ("memory-safe") {
+            id := shr(224, calldataload(add(batch.offset, mul(i, SIGNED_ENTRY_BYTES))))
+        }
+    }
+
+    /// `registry.signersAt` for the clients of the batch, which must rise; the call is packed straight from calldata.
+    function fetchSigners(
+        bytes calldata batch,
+        IParticipantRegistry registry,
+        uint40 openedAt
+    ) internal view returns (address[] memory signers) {
+        uint256 size = count(batch);
+        signers = new address[](size);
+        bytes memory request = _request(batch, size, openedAt);
+        assembly ("memory-safe") {
+            let bytesBack := add(0x40, shl(5, size))
+            // The answer overwrites the request, which is the longer of the two.
+            let ok := staticcall(gas(), registry, add(request, 0x20), mload(request), add(request, 0x20), bytesBack)
+            if iszero(and(ok, eq(returndatasize(), bytesBack))) {
+                returndatacopy(request, 0, returndatasize())
+                revert(request, returndatasize())
             }
-            if (client <= previous) revert IRoundLedger.NotRising(previous, client);
-            previous = client;
+            mcopy(add(signers, 0x20), add(request, 0x60), shl(5, size))
+        }
+    }
+
+    function _request(bytes calldata batch, uint256 size, uint40 openedAt) private pure returns (bytes memory request) {
+        request = abi.encodeCall(IParticipantRegistry.signersAt, (new uint32[](0), Role.Client, openedAt));
+        uint256 words = 0;
+        assembly ("memory-safe") {
+            // Behind the selector: offset of the ids, role, time, number of ids. Nothing was allocated since.
+            words := add(request, 0xa4)
+            mstore(sub(words, 0x20), size)
+            mstore(request, add(0x84, shl(5, size)))
+            mstore(0x40, add(words, shl(5, size)))
+        }
+        uint32 previous = 0;
+        for (uint256 i = 0; i < size; ++i) {
+            uint32 id = client(batch, i);
+            if (id <= previous) revert IRoundLedger.NotRising(previous, id);
+            assembly ("memory-safe") {
+                mstore(add(words, shl(5, i)), id)
+            }
+            previous = id;
         }
     }
 
@@ -36,11 +75,11 @@ library CommitBatch {
         uint64 roundId,
         bytes32 domainSeparator
     ) internal view returns (bytes32[] memory leaves, bytes memory entries) {
-        uint256 count = signers.length;
-        leaves = new bytes32[](count);
-        entries = new bytes(count * ENTRY_BYTES);
+        uint256 size = signers.length;
+        leaves = new bytes32[](size);
+        entries = new bytes(size * ENTRY_BYTES);
         bytes memory work = _workspace(roundId, domainSeparator);
-        for (uint256 i = 0; i < count; ++i) {
+        for (uint256 i = 0; i < size; ++i) {
             address want;
             uint256 entry;
             bytes32 commitment;
@@ -49,10 +88,10 @@ library CommitBatch {
                 entry := add(batch.offset, mul(i, SIGNED_ENTRY_BYTES))
                 commitment := calldataload(add(entry, 4))
             }
-            if (want == address(0)) revert IRoundLedger.NotEligible(roundId, _client(entry));
+            if (want == address(0)) revert IRoundLedger.NotEligible(roundId, client(batch, i));
             if (commitment == bytes32(0)) revert IRoundLedger.ZeroRoot();
             address got = _recover(work, entry);
-            if (got != want) revert IRoundLedger.SignatureMismatch(_client(entry), got, want);
+            if (got != want) revert IRoundLedger.SignatureMismatch(client(batch, i), got, want);
             assembly ("memory-safe") {
                 calldatacopy(add(add(entries, 0x20), mul(i, ENTRY_BYTES)), entry, ENTRY_BYTES)
                 // SegmentTree.leaf
@@ -94,12 +133,6 @@ library CommitBatch {
             // A failed recovery returns no bytes and leaves the zero in place.
             pop(staticcall(gas(), 1, add(base, 0xc2), 0x80, 0x00, 0x20))
             got := mul(mload(0x00), iszero(gt(s, HALF_ORDER)))
-        }
-    }
-
-    function _client(uint256 entry) private pure returns (uint32 client) {
-        assembly ("memory-safe") {
-            client := shr(224, calldataload(entry))
         }
     }
 }

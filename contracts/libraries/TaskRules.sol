@@ -32,15 +32,12 @@ library TaskRules {
 
     /// The rule must be defined for every round that reaches the quorum.
     function _checkRule(Rule rule, uint256 param, uint256 select, uint256 quorum) private pure {
-        if (rule == Rule.TrimmedMean) {
-            _require(2 * param < quorum, "ruleParam");
-        } else if (rule == Rule.Krum || rule == Rule.MultiKrum) {
-            _require(2 * param + 3 <= quorum, "ruleParam");
-        } else {
-            _require(param == 0, "ruleParam");
-        }
-        if (rule == Rule.MultiKrum) _require(select > 0 && select + param <= quorum, "ruleSelect");
-        else _require(select == 0, "ruleSelect");
+        bool isKrum = rule == Rule.Krum || rule == Rule.MultiKrum;
+        if (rule == Rule.TrimmedMean) _require(2 * param < quorum, "quorum");
+        else if (isKrum) _require(2 * param + 3 <= quorum, "quorum");
+        else _require(param == 0, "ruleParam");
+        _require((select != 0) == (rule == Rule.MultiKrum), "ruleSelect");
+        _require(select == 0 || select + param <= quorum, "quorum");
     }
 
     /// A stake that leaves must outlast every round that it could have taken part in.
@@ -50,7 +47,7 @@ library TaskRules {
         _require(task.challengeSeconds > 0, "challengeSeconds");
         uint256 sum =
             uint256(task.commitSeconds) + task.dataSeconds + task.proposeSeconds + task.challengeSeconds;
-        _require(sum <= unbondSeconds, "windows");
+        _require(sum <= unbondSeconds, "challengeSeconds");
     }
 
     function _require(bool ok, bytes32 field) private pure {

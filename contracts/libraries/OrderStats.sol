@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.30;
+
+/// Order statistics, by sorting or by checking hints (docs/protocol.md §5).
+library OrderStats {
+    error WrongHint(int32 low, int32 high);
+
+    /// Values and counts seen on both sides of two hints.
+    struct Census {
+        uint256 belowLow;
+        uint256 upToLow;
+        uint256 belowHigh;
+        uint256 upToHigh;
+        int256 between;
+    }
+
+    /// A sorted copy in rising order (insertion sort: columns have as many values as a round has clients).
+    function sorted(int256[] memory values) internal pure returns (int256[] memory copy) {
+        copy = new int256[](values.length);
+        for (uint256 i = 0; i < values.length; ++i) {
+            uint256 j = i;
+            for (; j > 0 && copy[j - 1] > values[i]; --j) copy[j] = copy[j - 1];
+            copy[j] = values[i];
+        }
+    }
+
+    /// Sum of the column without its `trim` lowest and highest values, given the lowest and the highest value that is
+    /// kept. One pass of counting proves the hints; wrong ones revert.
+    function keptSum(int32[] memory column, uint256 trim, int32 low, int32 high) internal pure returns (int256) {
+        uint256 end = column.length - trim;
+        Census memory seen = _count(column, low, high);
+        bool lowHolds = seen.belowLow <= trim && trim < seen.upToLow;
+        bool highHolds = seen.belowHigh < end && end <= seen.upToHigh;
+        if (!lowHolds || !highHolds) revert WrongHint(low, high);
+        if (low == high) return int256(low) * int256(end - trim);
+        return
+            seen.between + int256(low) * int256(seen.upToLow - trim) + int256(high) * int256(end - seen.belowHigh);
+    }
+
+    function _count(int32[] memory column, int32 low, int32 high) private pure returns (Census memory seen) {
+        for (uint256 i = 0; i < column.length; ++i) {
+            int32 x = column[i];
+            if (x < low) ++seen.belowLow;
+            if (x <= low) ++seen.upToLow;
+            if (x < high) ++seen.belowHigh;
+            if (x <= high) ++seen.upToHigh;
+            if (x > low && x < high) seen.between += x;
+        }
+    }
+}
