@@ -11,8 +11,12 @@ from devtools.places import NODE_MODULES, PYTHON, ROOT, get_node, get_tool
 from devtools.processes import read_tail, run_live, run_logged
 
 CONTRACTS = "contracts/**/*.sol"
-GAS_SNAPSHOT = ROOT / ".gas-snapshot"
-GENERATORS = {"vectors": "make_vectors.py", "artifacts": "build_artifacts.py"}
+GENERATORS = {
+    "digits": "make_digits.py",
+    "vectors": "make_vectors.py",
+    "artifacts": "build_artifacts.py",
+    "gas": "measure_gas.py",
+}
 """Scripts that write committed files from sources; with --check they compare instead."""
 LOG_LINES = 200
 
@@ -35,7 +39,8 @@ def run_stages(stages: Sequence[Stage]) -> int:
     if failed:
         print(f"\n{len(failed)} of {len(stages)} stages failed: {', '.join(failed)}", file=sys.stderr)
         return 1
-    print(f"\nall {len(stages)} stages passed")
+    if len(stages) > 1:
+        print(f"\nall {len(stages)} stages passed")
     return 0
 
 
@@ -74,27 +79,16 @@ def get_format_stages() -> list[Stage]:
     return stages
 
 
-def get_contract_stages(*, update: bool = False) -> list[Stage]:
-    """Return the Solidity tests, with the gas of each compared with (or written to) .gas-snapshot."""
-    if not has_contracts():
-        return []
-    gas = "--snapshot" if update else "--snapshot-check"
-    stages = [Stage("Solidity tests and their gas", hardhat("test", "solidity", gas))]
-    if not update:
-        # Hardhat is content when there is nothing to compare with; we are not.
-        stages.append(Stage("gas snapshot is there", is_filled(GAS_SNAPSHOT)))
-    return stages
+def get_contract_stages() -> list[Stage]:
+    """Return the tests that are written in Solidity: units, fuzzing, invariants."""
+    return [Stage("Solidity tests", hardhat("test", "solidity"))] if has_contracts() else []
 
 
 def get_generator_stages(names: Sequence[str] = tuple(GENERATORS), *, update: bool = False) -> list[Stage]:
     """Return the regeneration of committed files, which must change nothing unless it is an update."""
-    scripts = {name: ROOT / "scripts" / GENERATORS[name] for name in names}
     option = [] if update else ["--check"]
-    return [
-        Stage(f"{name} {'written' if update else 'fit their sources'}", [PYTHON, script, *option])
-        for name, script in scripts.items()
-        if script.exists()
-    ]
+    verdict = "written" if update else "as committed"
+    return [Stage(f"{name} {verdict}", [PYTHON, ROOT / "scripts" / GENERATORS[name], *option]) for name in names]
 
 
 def get_pytest_stages(arguments: Sequence[str]) -> list[Stage]:
@@ -115,9 +109,3 @@ def hardhat(*arguments: str) -> list[str | Path]:
 def run_node(script: str, *arguments: str) -> list[str | Path]:
     """Return the command that runs a script of node_modules with the wheel's Node."""
     return [get_node(), NODE_MODULES / script, *arguments]
-
-
-def is_filled(file: Path) -> list[str | Path]:
-    """Return a command that succeeds when a file exists and is not empty."""
-    check = "import pathlib, sys; p = pathlib.Path(sys.argv[1]); sys.exit(not (p.is_file() and p.stat().st_size))"
-    return [PYTHON, "-c", check, file]

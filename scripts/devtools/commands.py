@@ -50,12 +50,12 @@ def run(arguments: Sequence[str]) -> int:
 def make_parser() -> argparse.ArgumentParser:
     """Return the parser of all sub-commands."""
     parser = argparse.ArgumentParser(prog="dev.py", description="Set up, demonstrate, test and measure fedtrail.")
-    subs = parser.add_subparsers(required=True, metavar="COMMAND")
+    subs = parser.add_subparsers(required=True, metavar="COMMAND", dest="command")
     made = {}
     for name, (action, text) in COMMANDS.items():
         made[name] = subs.add_parser(name, help=text, description=text, allow_abbrev=False)
         made[name].set_defaults(action=action)
-    for name in ("gas", "vectors", "artifacts"):
+    for name in checks.GENERATORS:
         made[name].add_argument("--check", action="store_true", help="compare instead of writing")
     made["bench"].add_argument("names", nargs="*")
     made["clean"].add_argument("--all", action="store_true", help="also .venv and node_modules")
@@ -126,22 +126,10 @@ def reformat(options: argparse.Namespace) -> int:
     return checks.run_stages(checks.get_format_stages())
 
 
-def gas(options: argparse.Namespace) -> int:
-    """Write or compare the gas of the Solidity tests."""
+def generate(options: argparse.Namespace) -> int:
+    """Write or compare the committed files that a script makes from sources."""
     environment.set_up()
-    return checks.run_stages(checks.get_contract_stages(update=not options.check))
-
-
-def vectors(options: argparse.Namespace) -> int:
-    """Write or compare the shared vectors."""
-    environment.set_up()
-    return checks.run_stages(checks.get_generator_stages(["vectors"], update=not options.check))
-
-
-def artifacts(options: argparse.Namespace) -> int:
-    """Write or compare the compiled contracts that ship in the wheel."""
-    environment.set_up()
-    return checks.run_stages(checks.get_generator_stages(["artifacts"], update=not options.check))
+    return checks.run_stages(checks.get_generator_stages([options.command], update=not options.check))
 
 
 def bench(options: argparse.Namespace) -> int:
@@ -190,9 +178,10 @@ COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], int], str]] = {
     "test-ipfs": (test_ipfs, "the tests against a real IPFS daemon (installs 245 MB once); ARGS go to pytest"),
     "lint": (lint, "ruff, mypy, import directions, solhint, prettier"),
     "format": (reformat, "rewrite the sources as the linters want them"),
-    "gas": (gas, "the Solidity tests, writing the gas of each to .gas-snapshot"),
-    "vectors": (vectors, "write tests/vectors anew from ledger.spec"),
-    "artifacts": (artifacts, "compile contracts/ into ledger/artifacts_data"),
+    "vectors": (generate, "write tests/vectors anew from ledger.spec"),
+    "artifacts": (generate, "compile contracts/ into ledger/artifacts_data"),
+    "gas": (generate, "measure what each step of a round costs, into benchmarks/gas.json"),
+    "digits": (generate, "make the bundled data set anew from scikit-learn's"),
     "bench": (bench, "run benchmarks/*.py, or those whose names are given"),
     "node": (node, "run the Node that set-up brought, with ARGS"),
     "pin": (pin, "write constraints.txt anew from what .venv holds"),
