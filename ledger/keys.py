@@ -1,0 +1,187 @@
+"""Signing keys at rest: encrypted JSON files (Web3 Secret Storage, version 3), one a name.
+
+A devnet's keys protect nothing: their password is public and their key derivation is light, so that ten clients
+start at once. Every other key is derived with scrypt at the full cost.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import json
+import os
+import re
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ledger.errors import ConfigurationError, KeyExists, KeyLocked, KeyMissing, UsageError, WrongPassword
+
+if TYPE_CHECKING:
+    from eth_account.signers.local import LocalAccount
+
+    from ledger.chain import Network
+
+PASSWORD_VARIABLE = "FEDTRAIL_KEY_PASSWORD"
+DEVNET_PASSWORD = "devnet"
+
+_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}")
+_OLD_KEY = re.compile(r"(.+)\.(\d+)")
+
+
+def password_for(network: Network, *, name: str = "signing key", confirm: bool = False) -> str:
+    """Return the keystore password: the public one on a devnet, else FEDTRAIL_KEY_PASSWORD, else ask.
+
+    Args: name: key to name in the question. confirm: ask twice, for a new key.
+    Raises: KeyLocked: the variable is not set and there is no terminal; UsageError: the two answers differ.
+    """
+    if network.devnet:
+        return DEVNET_PASSWORD
+    from_environment = os.environ.get(PASSWORD_VARIABLE)
+    if from_environment:
+        return from_environment
+    if not sys.stdin.isatty():
+        raise KeyLocked(name=name)
+    password = getpass.getpass(f"password for {name}: ")
+    if confirm and getpass.getpass("again: ") != password:
+        raise UsageError("the passwords differ; nothing was written")
+    return password
+
+
+class Keystore:
+    """The keys of a project: NAME.json, and NAME.0.json, NAME.1.json … for keys that were rotated away."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def new(self, name: str, password: str) -> str:
+        """Make a key and return its checksummed address.
+
+        Raises: UsageError: the name is not one; KeyExists: it is taken, nothing was overwritten.
+        """
+        file = self._file(name)
+        if file.exists():
+            raise KeyExists(name=name, path=self.path)
+        account = _make_account()
+        partial = self._write_partial(account, password)
+        try:
+            os.link(partial, file)  # fails where a rename would overwrite
+        except FileExistsError:
+            raise KeyExists(name=name, path=self.path) from None
+        finally:
+            partial.unlink()
+        _sync_folder(self.path)
+        return account.address
+
+    def load(self, name: str, password: str, *, version: int | None = None) -> LocalAccount:
+        """Return the account of a key.
+
+        Args: version: number of a key that was rotated away; None for the current one.
+        Raises: UsageError, KeyMissing, WrongPassword; ConfigurationError: the file is no keystore.
+        """
+        from eth_account import Account
+
+        content = self._read(name, version)
+        try:
+            account: LocalAccount = Account.from_key(Account.decrypt(content, password))
+        except ValueError as problem:
+            if "MAC" in str(problem):
+                raise WrongPassword(name=name) from None
+            raise ConfigurationError(f"key '{name}' is no keystore file: {problem}") from None
+        except (KeyError, TypeError) as problem:
+            raise ConfigurationError(f"key '{name}' is no keystore file: {problem!r}") from None
+        return account
+
+    def names(self) -> list[str]:
+        """Return the names of the current keys, sorted."""
+        stems = [file.name.removesuffix(".json") for file in self.path.glob("*.json")]
+        return sorted(stem for stem in stems if _NAME.fullmatch(stem) and not _OLD_KEY.fullmatch(stem))
+
+    def address(self, name: str, *, version: int | None = None) -> str:
+        """Return the checksummed address of a key without its password.
+
+        Raises: UsageError, KeyMissing; ConfigurationError: the file is no keystore.
+        """
+        from eth_utils.address import to_checksum_address
+
+        try:
+            return to_checksum_address("0x" + self._read(name, version)["address"].removeprefix("0x"))
+        except (KeyError, ValueError, AttributeError):
+            raise ConfigurationError(f"key '{name}' is no keystore file: it names no address") from None
+
+    def rotate(self, name: str, password: str) -> str:
+        """Put a new key in the place of a key, which is kept as NAME.N.json, and return the new address.
+
+        Raises: UsageError, KeyMissing; WrongPassword: of the present key, so that one password opens all of them.
+        """
+        self.load(name, password)
+        file = self._file(name)
+        account = _make_account()
+        partial = self._write_partial(account, password)
+        os.link(file, self._file(name, self.count_versions(name)))
+        partial.replace(file)
+        _sync_folder(self.path)
+        return account.address
+
+    def count_versions(self, name: str) -> int:
+        """Return how many keys of that name were rotated away."""
+        count = 0
+        while self._file(name, count).exists():
+            count += 1
+        return count
+
+    def _file(self, name: str, version: int | None = None) -> Path:
+        if not _NAME.fullmatch(name) or _OLD_KEY.fullmatch(name):
+            raise UsageError(
+                f"'{name}' is no key name",
+                hint="1 to 64 letters, digits, '-', '_' and '.'; no dot in front, and no number after the last dot",
+            )
+        return self.path / (f"{name}.json" if version is None else f"{name}.{version}.json")
+
+    def _read(self, name: str, version: int | None) -> dict[str, str]:
+        try:
+            content = json.loads(self._file(name, version).read_text("utf-8"))
+        except FileNotFoundError:
+            raise KeyMissing(name=name if version is None else f"{name}.{version}", path=self.path) from None
+        except ValueError:
+            raise ConfigurationError(f"key '{name}' is no keystore file: it is not JSON") from None
+        if not isinstance(content, dict):
+            raise ConfigurationError(f"key '{name}' is no keystore file: it is no JSON object")
+        return content
+
+    def _write_partial(self, account: LocalAccount, password: str) -> Path:
+        """Return a complete, synced file beside the keys that nobody reads yet (mode 0600)."""
+        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        content = _encrypt(account, password)
+        descriptor, partial = tempfile.mkstemp(prefix=".new-", dir=self.path)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            json.dump(content, file)
+            file.flush()
+            os.fsync(file.fileno())
+        return Path(partial)
+
+
+def _make_account() -> LocalAccount:
+    from eth_account import Account
+
+    account: LocalAccount = Account.create()
+    return account
+
+
+def _encrypt(account: LocalAccount, password: str) -> dict[str, object]:
+    from eth_account import Account
+
+    if password == DEVNET_PASSWORD:
+        # A published password protects nothing: a costly derivation would only cost time.
+        return dict(Account.encrypt(account.key, password, kdf="pbkdf2", iterations=1))
+    return dict(Account.encrypt(account.key, password))
+
+
+def _sync_folder(folder: Path) -> None:
+    with contextlib.suppress(OSError):  # Windows opens no folders
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
