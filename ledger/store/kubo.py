@@ -31,11 +31,13 @@ from ledger.store import unixfs
 from ledger.store.car import CarFile, pack_file, write_car
 from ledger.store.cid import Cid, Codec
 from ledger.store.content import BlobStat, chunks_of, describe_blob
+from ledger.store.replies import BoundedReplies, ReplyTooLong
 
 # The client passes urllib3 an argument that urllib3 2 no longer needs and 3 will refuse; urllib3 is held below 3.
 warnings.filterwarnings("ignore", message="The 'strict' parameter", category=FutureWarning)
 
 _ABSENT = ("not found", "could not find", "deadline exceeded", "timeout", "timed out")  # Kubo's and js-ipfs's words
+_SHOWN_CHARACTERS = 300  # how much of a daemon's words an error quotes
 _BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 
 
@@ -51,7 +53,7 @@ class KuboStore:
     def __init__(self, address: str, *, timeout_seconds: float, authorization: str | None = None) -> None:
         self._address = address
         self._timeout_seconds = timeout_seconds
-        self._headers = {"Authorization": authorization} if authorization else {}
+        self._auth = BoundedReplies(authorization, max_bytes=unixfs.MAX_BLOCK_BYTES, timeout_seconds=timeout_seconds)
         try:
             self._client()
         except exceptions.AddressError:
@@ -107,12 +109,12 @@ class KuboStore:
         """Tell whether the daemon says that it pins a blob by its root."""
         with self._conversation() as client:
             try:
-                answers = list(client.pin.ls(str(cid), type="recursive", stream=True))
+                pins = _only(client.pin.ls(str(cid), type="recursive", stream=True))["Keys"]
             except exceptions.ErrorResponse as error:
                 if "not pinned" in str(error):
                     return False
                 raise
-        return any(_is_spelling_of(text, cid) for answer in answers for text in answer["Keys"])
+            return any(_is_spelling_of(text, cid) for text in pins)
 
     def put_block(self, block: bytes, codec: Codec = Codec.RAW) -> Cid:
         """Send one block, unpinned; return its identifier."""
@@ -154,28 +156,22 @@ class KuboStore:
         with self._conversation() as client:
             answer = _only(client.dag.imprt(car, stream=True))
             if not _is_spelling_of(answer["Root"]["Cid"]["/"], root):
-                reason = f"sent {root}, it says that it stored {answer['Root']['Cid']['/']}"
-                raise StoreUnreachable(address=self._address, reason=reason)
+                raise self._unusable(f"sent {root}, it says that it stored {answer['Root']['Cid']['/']}")
         self.pin(root)
 
     def _fetch(self, client: Any, cid: Cid) -> bytes:
-        started = time.monotonic()
         with self._errors_translated(cid):
-            block = b""
-            with client.block.get(str(cid), stream=True, opts=self._give_up_in_time()) as pieces:
-                for piece in pieces:
-                    block += piece
-                    if len(block) > unixfs.MAX_BLOCK_BYTES:
-                        raise Oversized(got=len(block), want=unixfs.MAX_BLOCK_BYTES)
-                    if time.monotonic() - started > self._timeout_seconds:
-                        raise self._unavailable(cid, started)
+            try:
+                block: bytes = client.block.get(str(cid), opts=self._give_up_in_time())
+            except ReplyTooLong:
+                raise Oversized(got=f"over {unixfs.MAX_BLOCK_BYTES}", want=unixfs.MAX_BLOCK_BYTES) from None
         got = Cid.of(block, cid.codec)
         if got != cid:
             raise BlobCorrupt(cid=cid, got=got.digest.hex())
         return block
 
     def _client(self) -> Any:
-        return ipfshttpclient.Client(self._address, timeout=self._timeout_seconds, headers=self._headers)
+        return ipfshttpclient.Client(self._address, timeout=self._timeout_seconds, auth=self._auth)
 
     def _give_up_in_time(self) -> Mapping[str, str]:
         """Let the daemon end its search a little before we stop listening, so that it can say so."""
@@ -194,18 +190,19 @@ class KuboStore:
             yield
         except exceptions.TimeoutError:
             if wanted is not None and self._answers():
-                raise self._unavailable(wanted, started) from None
-            reason = f"no answer within {self._timeout_seconds:.0f} s"
-            raise StoreUnreachable(address=self._address, reason=reason) from None
+                raise _unavailable(wanted, started) from None
+            raise self._unusable(f"no answer within {self._timeout_seconds:.0f} s") from None
         except exceptions.ErrorResponse as error:
             if wanted is not None and any(word in str(error).lower() for word in _ABSENT):
-                raise self._unavailable(wanted, started) from None
-            raise StoreUnreachable(address=self._address, reason=str(error)) from None
+                raise _unavailable(wanted, started) from None
+            raise self._unusable(str(error)) from None
         except (exceptions.Error, requests.RequestException) as error:
-            raise StoreUnreachable(address=self._address, reason=_short(error)) from None
-        except (LookupError, TypeError, ValueError, AssertionError) as error:
-            reason = f"it answers unlike an IPFS daemon ({_short(error)})"
-            raise StoreUnreachable(address=self._address, reason=reason) from None
+            raise self._unusable(f"{type(error).__name__}: {error}") from None
+        except (LookupError, TypeError, ValueError) as error:
+            raise self._unusable(f"it answers unlike an IPFS daemon ({type(error).__name__}: {error})") from None
+
+    def _unusable(self, reason: str) -> StoreUnreachable:
+        return StoreUnreachable(address=self._address, reason=reason[:_SHOWN_CHARACTERS])
 
     def _answers(self) -> bool:
         """Tell whether the daemon is alive, so that silence about one block is about that block."""
@@ -216,8 +213,9 @@ class KuboStore:
             return False
         return True
 
-    def _unavailable(self, cid: Cid, started: float) -> Unavailable:
-        return Unavailable(cid=cid, found=0, stores=1, seconds=time.monotonic() - started, consequence="")
+
+def _unavailable(cid: Cid, started: float) -> Unavailable:
+    return Unavailable(cid=cid, found=0, stores=1, seconds=time.monotonic() - started, consequence="")
 
 
 def _only(answers: Iterator[Any]) -> Any:
@@ -226,10 +224,6 @@ def _only(answers: Iterator[Any]) -> Any:
     if len(items) != 1:
         raise ValueError(f"{len(items)} items instead of one")
     return items[0]
-
-
-def _short(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"[:200]
 
 
 def _is_spelling_of(text: str, cid: Cid) -> bool:
