@@ -1,0 +1,237 @@
+"""The only composition: runs the rounds of a script through a chain and a store.
+
+train_locally → quantize → commit → publish → aggregate → propose → replay → finalise
+
+Every step happens once: transactions are written to the journal before they are sent, updates are on disk before
+anybody hears of them, and a run that is killed at any point goes on where it was (`Federation.resume`).
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from ledger.chain import Chain
+from numpy.typing import NDArray
+
+from fl.aggregation import aggregate
+from fl.federation import aggregator, clients, setup
+from fl.federation.context import Context, Roster, RoundPlan
+from fl.federation.results import Observer, Progress, RoundResult, RunResult, find_unmet
+from fl.workload import PlainRun, Workload, run_plain
+from ledger import spec
+from ledger.audit import replay
+from ledger.errors import NotFoundError, UsageError
+from ledger.history import load_round
+from ledger.journal import Journal
+from ledger.keys import Keystore, password_for
+from ledger.project import Project
+from ledger.records import AuditReport, RoundRecord, Verdict
+from ledger.script import Script, load_script
+from ledger.store import EmbeddedStore, open_store
+
+Vector = NDArray[np.int32]
+MAX_ATTEMPTS = 3
+"""How often a round is opened again when its deadline passed while nobody ran it."""
+
+
+def ignore(progress: Progress) -> None:
+    """Observe nothing."""
+    del progress
+
+
+class Federation:
+    """One run of a script in a project."""
+
+    def __init__(self, project: Project, script: Script, *, network: str | None = None, observer: Observer = ignore):
+        self.project, self.script = project, script
+        self.network = project.network(network)
+        self.journal = Journal(project.journal_path)
+        self.chain = Chain.connect(self.network, self.journal)
+        self.ctx = Context(
+            script=script,
+            workload=Workload(script),
+            chain=self.chain,
+            store=open_store(project.store_path, ipfs=project.ipfs),
+            outbox=EmbeddedStore(project.state_dir / "outbox"),
+            journal=self.journal,
+            prefix=f"{self.chain.fingerprint}/run/{script.run.name}",
+            observer=observer,
+        )
+
+    @classmethod
+    def start(
+        cls, project: Project, script_path: Path, *, network: str | None = None, observer: Observer = ignore
+    ) -> Federation:
+        """Return a new run of a script.
+
+        Raises: UsageError: a run of that name exists on this deployment with another script.
+        """
+        federation = cls(project, load_script(script_path), network=network, observer=observer)
+        script, key = federation.script, federation.ctx.key("script")
+        known = federation.journal.get_note(key)
+        if known and known["digest"] != script.digest().hex():
+            raise UsageError(f"a run '{script.run.name}' exists with another script; choose another name")
+        kept = project.state_dir / "runs" / f"{script.digest().hex()}{script_path.suffix}"
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        kept.write_bytes(script.source)
+        federation.journal.note(key, {"digest": script.digest().hex(), "file": kept.name})
+        return federation
+
+    @classmethod
+    def resume(
+        cls, project: Project, name: str, *, network: str | None = None, observer: Observer = ignore
+    ) -> Federation:
+        """Return a run that was started before; what has happened does not happen again.
+
+        Raises: NotFoundError: no run of that name was started here.
+        """
+        journal = Journal(project.journal_path)
+        found = [v for k, v in journal.notes("").items() if k.endswith(f"/run/{name}/script")]
+        if not found:
+            raise NotFoundError(kind="run", name=name, suggestion="")
+        path = project.state_dir / "runs" / str(found[-1]["file"])
+        return cls(project, load_script(path), network=network, observer=observer)
+
+    def run(self) -> RunResult:
+        """Run every round, then the twins without a ledger; a round whose replay fails ends the run unfinalised."""
+        roster, task_id, model, cid = self._set_up()
+        results: list[RoundResult] = []
+        for number in range(1, self.script.run.rounds + 1):
+            result, model, cid = self._run_round(roster, task_id, number, model, cid)
+            results.append(result)
+            if result.verdict in (Verdict.FAIL, Verdict.INCOMPLETE):
+                break
+        twins, seconds = self._run_twins()
+        return RunResult(
+            name=self.script.run.name,
+            task_id=task_id,
+            clients=len(roster.clients),
+            rounds=tuple(results),
+            twins=twins,
+            twin_seconds=seconds,
+            model=tuple(model.tolist()),
+        )
+
+    def _set_up(self) -> tuple[Roster, int, Vector, str]:
+        keys, password = Keystore(self.project.keys_dir), password_for(self.network)
+        operator = setup.find_operator(self.network.devnet, keys, password)
+        roster = setup.enrol(self.ctx, keys, password, operator)
+        task_id, cid = setup.create_task(self.ctx, operator)
+        return roster, task_id, self.ctx.workload.compute_genesis(), cid
+
+    def _run_round(
+        self, roster: Roster, task_id: int, number: int, model: Vector, cid: str
+    ) -> tuple[RoundResult, Vector, str]:
+        started = time.perf_counter()
+        plan = self._open(roster, task_id, number, model, cid)
+        submissions, refusals, training = clients.prepare_all(self.ctx, roster, plan)
+        refusals += clients.relay(self.ctx, roster, plan, submissions)
+        refusals += clients.commit_alone(self.ctx, roster, plan, submissions, "duplicate")
+        self.ctx.tell("commit", number, len(submissions), len(submissions))
+        self.chain.wait_until(plan.commit_end + 1)
+        refusals += clients.commit_alone(self.ctx, roster, plan, submissions, "late")
+        publications = clients.publish_all(self.ctx, roster, plan, submissions)
+        collected = aggregator.collect(self.ctx, roster, plan, publications)
+        outcome = aggregator.propose(self.ctx, roster, plan, collected)
+        record, report = self._replay(plan)
+        if outcome is not None and report.verdict is Verdict.PASS:
+            self._finalise(roster, plan, record)
+            model, cid = outcome, record.model.cid
+        result = self._describe(roster, plan, record, report, refusals, model)
+        return replace(result, seconds=time.perf_counter() - started, training_seconds=training), model, cid
+
+    def _open(self, roster: Roster, task_id: int, number: int, model: Vector, cid: str) -> RoundPlan:
+        """Open the round; one whose deadline passed while nobody ran it is expired and opened again."""
+        aggregator_id, account = roster.aggregator.participant, roster.aggregator.account
+        for attempt in range(1, MAX_ATTEMPTS + 1):
+            key = self.ctx.key("round", number, attempt, "open")
+            receipt = self.chain.open_round(task_id, aggregator_id, key=key, sender=account)
+            opened = next(event for event in receipt.events if event.name == "RoundOpened")
+            round_id = int(opened.args["roundId"])
+            view = self.chain.get_round(round_id)
+            if view.phase is spec.Phase.OPEN and self.chain.now() > view.propose_end:
+                key = self.ctx.key("round", number, attempt, "expire")
+                self.chain.expire(round_id, key=key, sender=roster.operator)
+            elif view.phase is not spec.Phase.EXPIRED:
+                break
+        else:
+            raise spec.WrongPhase(round_id=round_id, got="expired", want=f"open ({MAX_ATTEMPTS} attempts)")
+        return RoundPlan(
+            number=number,
+            attempt=attempt,
+            round_id=round_id,
+            base=model,
+            base_cid=cid,
+            commit_end=view.commit_end,
+        )
+
+    def _replay(self, plan: RoundPlan) -> tuple[RoundRecord, AuditReport]:
+        """Judge the round from chain and store alone, as a stranger would."""
+        self.ctx.tell("replay", plan.number, 0, 1)
+        record = load_round(self.chain, self.ctx.store, plan.round_id)
+        report = replay(record, aggregate)
+        self.ctx.tell("replay", plan.number, 1, 1)
+        return record, report
+
+    def _finalise(self, roster: Roster, plan: RoundPlan, record: RoundRecord) -> None:
+        view = self.chain.get_round(plan.round_id)
+        self.chain.wait_until(view.challenge_end + 1)
+        excluded, key = spec.encode_exclusions(record.exclusions), self.ctx.key(*plan.key("finalise"))
+        if record.proposal is not None:
+            self.chain.finalise(plan.round_id, record.proposal, excluded, key=key, sender=roster.operator)
+        self.ctx.tell("finalise", plan.number, 1, 1)
+
+    def _describe(
+        self,
+        roster: Roster,
+        plan: RoundPlan,
+        record: RoundRecord,
+        report: AuditReport,
+        refusals: clients.Refusals,
+        model: Vector,
+    ) -> RoundResult:
+        excluded = tuple((roster.number_of(client), f"FT{reason}") for client, reason in record.exclusions)
+        return RoundResult(
+            number=plan.number,
+            round_id=plan.round_id,
+            committed=report.committed,
+            included=report.included,
+            excluded=excluded,
+            refused=tuple(sorted(refusals)),
+            accuracy=self.ctx.workload.evaluate(model),
+            verdict=report.verdict,
+            grade=report.grade,
+            block=record.block,
+            gas_used=self.chain.gas_used(self.ctx.key("round", plan.number) + "/"),
+            seconds=0.0,
+            training_seconds=0.0,
+            report=report,
+        )
+
+    def _run_twins(self) -> tuple[dict[str, tuple[float, ...]], dict[str, float]]:
+        accuracies, seconds = {}, {}
+        for rule in self.script.compare:
+            started = time.perf_counter()
+            accuracies[rule.label] = self.run_twin(rule.rule, rule.parameter, rule.select or 0).accuracies
+            seconds[rule.label] = time.perf_counter() - started
+        return accuracies, seconds
+
+    def run_twin(self, rule: spec.Rule, parameter: int = 0, select: int = 0) -> PlainRun:
+        """Return the same learning without a ledger, under a rule: same split, same training, same integers."""
+        params = spec.RuleParams(
+            rule=rule,
+            parameter=parameter,
+            select=select,
+            bound=self.script.format.bound,
+            examples_cap=self.script.format.examples_cap,
+        )
+        rounds = self.script.run.rounds
+        return run_plain(
+            self.ctx.workload, params, rounds, on_round=lambda n: self.ctx.tell("twin", n, n, rounds, rule.name.lower())
+        )
+
+
+__all__ = ["Federation", "Observer", "Progress", "RoundResult", "RunResult", "find_unmet"]

@@ -1,0 +1,163 @@
+"""The aggregator's side of a round: read the commitments from the chain, fetch, judge, aggregate, propose."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fl.aggregation import aggregate, apply_model_step
+from fl.federation.clients import Publication
+from fl.federation.context import Context, Roster, RoundPlan, header_of
+from ledger import commitments, spec
+from ledger.audit import judge_update, reason_of
+from ledger.errors import BlobCorrupt, FedtrailError, Unavailable
+from ledger.history import fetch, load_round, to_cid, to_content
+from ledger.records import RoundRecord
+from ledger.script import AggregatorEvent
+from ledger.signing import recover
+from ledger.store import Cid, Codec
+
+Vector = NDArray[np.int32]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Collected:
+    """What the aggregator has in its hands when the data phase is over."""
+
+    entries: tuple[spec.ManifestEntry, ...]
+    """One for each committed client, in rising id."""
+    members: tuple[spec.Member, ...]
+    """The included ones."""
+    matrix: Vector
+    """Their updates, int32[n, d]."""
+    num_examples: tuple[int, ...]
+    """Their examples."""
+
+    @property
+    def exclusions(self) -> tuple[tuple[int, int], ...]:
+        """(participant, reason) pairs of the excluded clients."""
+        return tuple((entry.client, entry.reason) for entry in self.entries if entry.reason)
+
+
+def collect(ctx: Context, roster: Roster, plan: RoundPlan, publications: Mapping[int, Publication]) -> Collected:
+    """Fetch and judge the update of every client that the chain says has committed.
+
+    Exclusion is decided by the same function that auditors use; its reason is the FT code of the error.
+    """
+    record = load_round(ctx.chain, ctx.store, plan.round_id)
+    entries, members, rows, examples = [], [], [], []
+    for done, member in enumerate(record.members, start=1):
+        publication = publications.get(member.client)
+        try:
+            blob, values = _fetch_update(ctx, record, member, publication)
+        except FedtrailError as error:
+            entries.append(_entry(member, publication, reason_of(error)))
+        else:
+            entries.append(_entry(member, publication, 0))
+            members.append(member)
+            rows.append(values)
+            examples.append(blob.header.num_examples)
+        ctx.tell("aggregate", plan.number, done, len(record.members))
+    matrix = np.stack(rows) if rows else np.empty((0, record.task.size), dtype=np.int32)
+    return Collected(entries=tuple(entries), members=tuple(members), matrix=matrix, num_examples=tuple(examples))
+
+
+def _fetch_update(
+    ctx: Context, record: RoundRecord, member: spec.Member, publication: Publication | None
+) -> tuple[spec.VectorBlob, Vector]:
+    if publication is None or not _is_authentic(record, member, publication):
+        # Bytes that the client did not sign for are nobody's: it has published nothing.
+        raise Unavailable(cid="(never published)", found=0, stores=1, seconds=0.0, consequence="")
+    limit = spec.HEADER_BYTES + spec.WORD_BYTES * record.task.size + spec.TRAILING_ALLOWANCE_BYTES
+    fetched = fetch(ctx.store, to_cid(publication.content), limit)
+    if isinstance(fetched.problem, BlobCorrupt):
+        # A block that is corrupt in our store says nothing about the client: to us the update is unavailable.
+        raise Unavailable(cid=fetched.cid, found=0, stores=1, seconds=0.0, consequence="")
+    return judge_update(record, member, fetched)
+
+
+def _is_authentic(record: RoundRecord, member: spec.Member, publication: Publication) -> bool:
+    digest = spec.compute_publication_digest(
+        domain_separator=record.domain_separator,
+        round_id=record.round_id,
+        client=member.client,
+        content=publication.content,
+    )
+    return bool(recover(digest, publication.signature) == record.signers.get(member.client))
+
+
+def _entry(member: spec.Member, publication: Publication | None, reason: int) -> spec.ManifestEntry:
+    return spec.ManifestEntry(
+        client=member.client,
+        reason=reason,
+        content=publication.content if publication else None,
+        signature=publication.signature if publication else bytes(64),
+    )
+
+
+def propose(ctx: Context, roster: Roster, plan: RoundPlan, collected: Collected) -> Vector | None:
+    """Aggregate, store the results, propose their roots; return the next model, None when the quorum is not met."""
+    excluded = spec.encode_exclusions(collected.exclusions)
+    task = ctx.chain.get_task(ctx.chain.get_round(plan.round_id).task_id)
+    party = roster.aggregator
+    manifest = spec.Manifest(
+        domain_separator=ctx.chain.domain_separator,
+        round_id=plan.round_id,
+        base=to_content(Cid.from_text(plan.base_cid)),
+        aggregate=None,
+        model=None,
+        entries=collected.entries,
+    )
+    if len(collected.members) < task.quorum:
+        data_id = _put_manifest(ctx, manifest)
+        key = ctx.key(*plan.key("abandon"))
+        ctx.chain.abandon(plan.round_id, data_id, excluded, key=key, sender=party.account)
+        return None
+    result, model = _compute(ctx, plan, task, collected)
+    named = replace(
+        manifest,
+        aggregate=_put_vector(ctx, plan, spec.Kind.AGGREGATE, party.participant, result, len(collected.members)),
+        model=_put_vector(ctx, plan, spec.Kind.MODEL, party.participant, model, 0),
+    )
+    proposal = _make_proposal(task, collected, result, model, _put_manifest(ctx, named))
+    key = ctx.key(*plan.key("propose"))
+    ctx.chain.propose(plan.round_id, proposal, excluded, key=key, sender=party.account)
+    return model
+
+
+def _compute(ctx: Context, plan: RoundPlan, task: spec.Task, collected: Collected) -> tuple[Vector, Vector]:
+    result = aggregate(task.rule_params(), collected.matrix, collected.num_examples)
+    for event in ctx.script.events:
+        if isinstance(event, AggregatorEvent) and event.covers(plan.number):
+            result = result.copy()
+            result[event.coordinate or 0] += 1  # the smallest lie: one unit in one coordinate
+    return result, apply_model_step(np.asarray(plan.base, dtype=np.int32), result)
+
+
+def _put_vector(
+    ctx: Context, plan: RoundPlan, kind: spec.Kind, author: int, values: Vector, num_examples: int
+) -> spec.ContentId:
+    header = header_of(ctx, kind, round_id=plan.round_id, client=author, num_examples=num_examples)
+    return to_content(ctx.store.put(spec.encode_vector(header, values.astype("<i4").tobytes())))
+
+
+def _put_manifest(ctx: Context, manifest: spec.Manifest) -> bytes:
+    """Store a manifest as one raw block, so that its digest on the chain is enough to find it."""
+    cid = ctx.store.put_block(spec.encode_manifest(manifest), Codec.RAW)
+    ctx.store.pin(cid)
+    return cid.digest
+
+
+def _make_proposal(
+    task: spec.Task, collected: Collected, result: Vector, model: Vector, data_id: bytes
+) -> spec.Proposal:
+    return spec.Proposal(
+        aggregate_root=commitments.compute_vector_root(result, task.leaf_log2),
+        matrix_root=commitments.compute_matrix_root(collected.matrix, task.matrix_log2),
+        members_root=spec.compute_members_root(collected.members),
+        model_root=commitments.compute_vector_root(model, task.leaf_log2),
+        data_id=data_id,
+    )

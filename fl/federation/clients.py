@@ -1,0 +1,207 @@
+"""The client's side of a round: train, keep the update, sign a commitment; after the commit phase, publish."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from fl.attacks.protocol import MALFORMATIONS
+from fl.federation.context import Context, Party, Roster, RoundPlan, header_of
+from fl.workload import find_absent
+from ledger import commitments, spec
+from ledger.errors import FedtrailError
+from ledger.history import to_content
+from ledger.script import MalformEvent
+from ledger.signing import recover, sign_digest
+from ledger.store import Cid
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submission:
+    """What a client sends to a relayer, and where it keeps what it committed to."""
+
+    client: int
+    """Client of the script, from 1."""
+    member: spec.Member
+    """Participant id and commitment."""
+    signature: bytes
+    """Over the commitment, 64 bytes (r | vs)."""
+    cid: str
+    """The update in the client's outbox."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Publication:
+    """Where a client says its update is."""
+
+    content: spec.ContentId
+    """Codec and digest of the CID."""
+    signature: bytes
+    """Over participant, round and content, 64 bytes (r | vs)."""
+
+
+Refusals = list[tuple[int, str]]
+"""(client of the script, FT code) of clients that did not get as far as a commitment."""
+
+
+def find_malformation(ctx: Context, client: int, number: int) -> str | None:
+    """Return how a script makes a client break the protocol in a round; None when it does not."""
+    events = (e for e in ctx.script.events if isinstance(e, MalformEvent) and e.covers(number))
+    return next((event.malform for event in events if event.client == client), None)
+
+
+def prepare_all(ctx: Context, roster: Roster, plan: RoundPlan) -> tuple[list[Submission], Refusals, float]:
+    """Let every client of a round train, keep its update and sign; return submissions, refusals, seconds of training.
+
+    A client whose update cannot be encoded (FT714) stays out of the round; the others go on.
+    """
+    submissions: list[Submission] = []
+    refusals: Refusals = []
+    absent, count, training = find_absent(ctx.script, plan.number), len(roster.clients), 0.0
+    for client, party in enumerate(roster.clients, start=1):
+        if client not in absent:
+            started = time.perf_counter()
+            try:
+                kept = _keep_update(ctx, plan, client, party)
+                submissions.append(_sign_commitment(ctx, plan, client, party, kept))
+            except spec.NonFinite as error:
+                refusals.append((client, error.code))
+            training += time.perf_counter() - started
+        ctx.tell("train", plan.number, client, count, f"client {client}")
+    return submissions, refusals, training
+
+
+def _keep_update(ctx: Context, plan: RoundPlan, client: int, party: Party) -> dict[str, object]:
+    """Return what the client wrote down about its update; train only if it had not."""
+    key = ctx.key(*plan.key("client", client, "update"))
+    kept = ctx.journal.get_note(key)
+    if kept is None:
+        kept = _make_update(ctx, plan, client, party)
+        ctx.journal.note(key, kept)
+    return kept
+
+
+def _make_update(ctx: Context, plan: RoundPlan, client: int, party: Party) -> dict[str, object]:
+    malform = find_malformation(ctx, client, plan.number)
+    if malform == "nan":
+        raise spec.NonFinite(tensor=ctx.workload.layout.names[0], count=1)
+    update = ctx.workload.compute_update(client, plan.number, np.asarray(plan.base, dtype=np.int32))
+    header = header_of(
+        ctx,
+        spec.Kind.UPDATE,
+        round_id=plan.round_id,
+        client=party.participant,
+        num_examples=update.num_examples,
+    )
+    payload = update.values.astype("<i4").tobytes()
+    encode = MALFORMATIONS[malform][0] if malform in MALFORMATIONS else spec.encode_vector
+    # The update is on disk before anybody hears of it: a client that dies now loses nothing that it promised.
+    cid = ctx.outbox.put(encode(header, payload))
+    commitment = spec.compute_commitment(
+        domain_separator=header.domain_separator,
+        round_id=header.round_id,
+        client=header.client,
+        num_examples=header.num_examples,
+        root=commitments.compute_vector_root(update.values, header.leaf_log2),
+    )
+    return {"cid": str(cid), "commitment": commitment.hex(), "saturated": update.saturated}
+
+
+def _sign_commitment(ctx: Context, plan: RoundPlan, client: int, party: Party, kept: dict[str, object]) -> Submission:
+    member = spec.Member(client=party.participant, commitment=bytes.fromhex(str(kept["commitment"])))
+    digest = _commitment_digest(ctx, plan, member)
+    if find_malformation(ctx, client, plan.number) == "wrong-signer":
+        digest = spec.keccak256(digest)  # what a signature by or for somebody else looks like: it recovers elsewhere
+    signature = sign_digest(party.account, digest)
+    return Submission(client=client, member=member, signature=signature, cid=str(kept["cid"]))
+
+
+def _commitment_digest(ctx: Context, plan: RoundPlan, member: spec.Member) -> bytes:
+    return commitments.compute_commitment_digest(
+        domain_separator=ctx.chain.domain_separator,
+        round_id=plan.round_id,
+        client=member.client,
+        commitment=member.commitment,
+    )
+
+
+def relay(ctx: Context, roster: Roster, plan: RoundPlan, submissions: Sequence[Submission]) -> Refusals:
+    """Send the commitments of a round in one verified batch; return who was refused.
+
+    The relayer checks each signature first: the contract refuses a batch as a whole, and nobody should be able to
+    keep the others out of a round with a bad signature of its own.
+    """
+    good: list[Submission] = []
+    refusals: Refusals = []
+    for submission in submissions:
+        if find_malformation(ctx, submission.client, plan.number) == "late":
+            continue  # it comes by itself, when the phase is over: commit_alone
+        try:
+            _verify_submission(ctx, roster, plan, submission)
+        except FedtrailError as error:
+            refusals.append((submission.client, error.code))
+        else:
+            good.append(submission)
+    entries = sorted((s.member.client, s.member.commitment, s.signature) for s in good)
+    if entries:
+        key = ctx.key(*plan.key("commit"))
+        ctx.chain.commit_batch(plan.round_id, entries, key=key, sender=roster.operator)
+    return refusals
+
+
+def _verify_submission(ctx: Context, roster: Roster, plan: RoundPlan, submission: Submission) -> None:
+    party = roster.clients[submission.client - 1]
+    signer = recover(_commitment_digest(ctx, plan, submission.member), submission.signature)
+    if signer != bytes.fromhex(party.account.address[2:]):
+        client = submission.member.client
+        raise spec.WrongSigner(got="0x" + signer.hex(), want=party.account.address, client=client)
+
+
+def publish_all(
+    ctx: Context, roster: Roster, plan: RoundPlan, submissions: Sequence[Submission]
+) -> dict[int, Publication]:
+    """Copy the committed updates from the outbox to the store and sign where they are; by participant id.
+
+    Called after the commit phase: nobody can copy what nobody has seen.
+    """
+    publications = {}
+    for done, submission in enumerate(submissions, start=1):
+        party = roster.clients[submission.client - 1]
+        cid = Cid.from_text(submission.cid)
+        size = ctx.outbox.stat(cid).size_bytes
+        published = ctx.store.put(ctx.outbox.get(cid, max_bytes=size))
+        publications[party.participant] = _sign_publication(ctx, plan, party, published)
+        ctx.tell("publish", plan.number, done, len(submissions))
+    return publications
+
+
+def _sign_publication(ctx: Context, plan: RoundPlan, party: Party, cid: Cid) -> Publication:
+    content = to_content(cid)
+    digest = spec.compute_publication_digest(
+        domain_separator=ctx.chain.domain_separator,
+        round_id=plan.round_id,
+        client=party.participant,
+        content=content,
+    )
+    return Publication(content=content, signature=sign_digest(party.account, digest))
+
+
+def commit_alone(
+    ctx: Context, roster: Roster, plan: RoundPlan, submissions: Sequence[Submission], kind: str
+) -> Refusals:
+    """Let clients that a script makes `late` or `duplicate` commit by themselves; return how the ledger answered."""
+    refusals: Refusals = []
+    for submission in submissions:
+        if find_malformation(ctx, submission.client, plan.number) != kind:
+            continue
+        party = roster.clients[submission.client - 1]
+        key = ctx.key(*plan.key("client", submission.client, kind))
+        member = submission.member
+        try:
+            ctx.chain.commit(plan.round_id, member.client, member.commitment, key=key, sender=party.account)
+        except spec.RuleError as error:
+            refusals.append((submission.client, error.code))
+    return refusals

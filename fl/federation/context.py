@@ -1,0 +1,115 @@
+"""What the parties of a run share on one machine: chain, stores, journal, keys."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fl.federation.results import Observer, Progress
+from fl.workload import Workload
+from ledger import spec
+from ledger.journal import Journal
+from ledger.script import Script
+from ledger.store import ContentStore
+
+if TYPE_CHECKING:
+    from eth_account.signers.local import LocalAccount
+    from ledger.chain import Chain
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Party:
+    """A registered participant whose key this machine holds."""
+
+    name: str
+    """Name of its key."""
+    participant: int
+    """Participant id in the registry."""
+    account: LocalAccount
+    """Its signing key."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Roster:
+    """Everybody in a run."""
+
+    operator: LocalAccount
+    """Pays for registrations, relays commitments, governs the ledger."""
+    aggregator: Party
+    """Opens rounds and proposes aggregates."""
+    clients: tuple[Party, ...]
+    """Clients 1 to n of the script, in order."""
+
+    def number_of(self, participant: int) -> int:
+        """Return the script's number of a participant."""
+        return next(i for i, party in enumerate(self.clients, 1) if party.participant == participant)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """Everything that a step of a run needs; steps differ only in what they do with it."""
+
+    script: Script
+    """The round script."""
+    workload: Workload
+    """The learning."""
+    chain: Chain
+    """The ledger."""
+    store: ContentStore
+    """Where updates are published."""
+    outbox: ContentStore
+    """Where clients keep their updates until the commit phase is over."""
+    journal: Journal
+    """Transactions and notes of the project: what makes a step happen once."""
+    prefix: str
+    """Key prefix of this run on this deployment."""
+    observer: Observer
+    """Told about every step."""
+
+    def key(self, *parts: object) -> str:
+        """Return the journal key of a step of this run."""
+        return "/".join([self.prefix, *map(str, parts)])
+
+    def tell(self, stage: str, number: int, done: int, total: int, text: str = "") -> None:
+        """Tell the observer about a step."""
+        rounds = self.script.run.rounds
+        self.observer(Progress(stage=stage, round=number, rounds=rounds, done=done, total=total, text=text))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoundPlan:
+    """One round while it runs."""
+
+    number: int
+    """Round of the run, from 1."""
+    attempt: int
+    """Counts rounds that had to be opened again, from 1."""
+    round_id: int
+    """Its number in the ledger."""
+    base: Sequence[int]
+    """Global model that clients train on, int32[d]."""
+    base_cid: str
+    """Where that model is."""
+    commit_end: int
+    """Last second for commitments, seconds since 1970."""
+
+    def key(self, *parts: object) -> tuple[object, ...]:
+        """Return the key parts of a step of this round."""
+        return ("round", self.number, self.attempt, *parts)
+
+
+def header_of(
+    ctx: Context, kind: spec.Kind, *, round_id: int, client: int, num_examples: int, size: int | None = None
+) -> spec.VectorHeader:
+    """Return the header of a vector of this run."""
+    return spec.VectorHeader(
+        kind=kind,
+        domain_separator=ctx.chain.domain_separator,
+        round_id=round_id,
+        client=client,
+        num_examples=num_examples,
+        size=ctx.workload.layout.size if size is None else size,
+        scale_bits=ctx.script.format.scale_bits,
+        leaf_log2=ctx.script.format.leaf_log2,
+    )

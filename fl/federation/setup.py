@@ -1,0 +1,123 @@
+"""Before the first round: keys, registrations with stake, the genesis model, the task."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fl.federation.context import Context, Party, Roster, header_of
+from ledger import commitments, spec
+from ledger.devnet import funded_account
+from ledger.keys import Keystore
+from ledger.layout import encode_layout
+from ledger.store import Codec
+
+if TYPE_CHECKING:
+    from eth_account.signers.local import LocalAccount
+
+CLIENT, AGGREGATOR = 1, 2
+"""Roles, as numbered on chain."""
+_GAS_MONEY_WEI = 10**18
+
+
+def find_operator(ctx_devnet: bool, keys: Keystore, password: str) -> LocalAccount:
+    """Return who pays: the project's key `operator`, on a devnet its first funded account."""
+    return funded_account(0) if ctx_devnet else keys.load("operator", password)
+
+
+def enrol(ctx: Context, keys: Keystore, password: str, operator: LocalAccount) -> Roster:
+    """Register the aggregator and the clients that are not registered yet; return everybody.
+
+    Each has a hot key NAME that signs and a cold key NAME-owner that the stake returns to. Registrations are sent in
+    the order of the clients, so that participant ids rise with them.
+    """
+    names = ["aggregator", *(f"c{i}" for i in range(1, ctx.script.clients.count + 1))]
+    accounts = {name: _ensure_key(keys, name, password) for name in names}
+    missing = [name for name in names if ctx.chain.find_participant(accounts[name].address) is None]
+    for done, name in enumerate(missing, start=1):
+        _register(ctx, keys, password, operator, accounts[name], name)
+        ctx.tell("set-up", 0, done, len(missing), f"register {name}")
+    parties = {name: _party(ctx, name, accounts[name]) for name in names}
+    _give_gas_money(ctx, operator, parties)
+    return Roster(
+        operator=operator, aggregator=parties["aggregator"], clients=tuple(parties[name] for name in names[1:])
+    )
+
+
+def _ensure_key(keys: Keystore, name: str, password: str) -> LocalAccount:
+    for each in (name, f"{name}-owner"):
+        if each not in keys.names():
+            keys.new(each, password)
+    return keys.load(name, password)
+
+
+def _register(
+    ctx: Context, keys: Keystore, password: str, operator: LocalAccount, account: LocalAccount, name: str
+) -> None:
+    role = AGGREGATOR if name == "aggregator" else CLIENT
+    stake = ctx.script.aggregator.stake_wei if role == AGGREGATOR else ctx.script.clients.stake_wei
+    ctx.chain.register(
+        owner=keys.address(f"{name}-owner"),
+        signer=account,
+        role=role,
+        stake_wei=stake,
+        key=f"{ctx.chain.fingerprint}/register/{account.address}",
+        sender=operator,
+    )
+
+
+def _party(ctx: Context, name: str, account: LocalAccount) -> Party:
+    participant = ctx.chain.find_participant(account.address)
+    if participant is None:
+        raise RuntimeError(f"{name} was registered and is not in the registry")
+    return Party(name=name, participant=participant, account=account)
+
+
+def _give_gas_money(ctx: Context, operator: LocalAccount, parties: dict[str, Party]) -> None:
+    """Pay for the gas of who sends transactions: the aggregator, and clients that a script lets commit alone."""
+    alone = {"late", "duplicate"}
+    senders = {f"c{e.client}" for e in ctx.script.events if getattr(e, "malform", None) in alone} | {"aggregator"}
+    for name in sorted(senders):
+        account = parties[name].account
+        key = f"{ctx.chain.fingerprint}/gas-money/{account.address}"
+        ctx.chain.transfer(account.address, _GAS_MONEY_WEI, key=key, sender=operator)
+
+
+def create_task(ctx: Context, operator: LocalAccount) -> tuple[int, str]:
+    """Store layout, script and genesis model, create the task; return its id and the genesis model's CID."""
+    genesis = ctx.workload.compute_genesis()
+    header = header_of(ctx, spec.Kind.MODEL, round_id=0, client=0, num_examples=0)
+    cid = ctx.store.put(spec.encode_vector(header, genesis.astype("<i4").tobytes()))
+    layout = ctx.store.put_block(encode_layout(ctx.workload.layout), Codec.RAW)
+    script = ctx.store.put_block(ctx.script.source, Codec.RAW)
+    for block in (layout, script):
+        ctx.store.pin(block)
+    task = _make_task(ctx, commitments.compute_vector_root(genesis, header.leaf_log2), layout.digest, script.digest)
+    receipt = ctx.chain.create_task(task, key=ctx.key("task"), sender=operator)
+    created = next(event for event in receipt.events if event.name == "TaskCreated")
+    return int(created.args["taskId"]), str(cid)
+
+
+def _make_task(ctx: Context, genesis: bytes, layout: bytes, script: bytes) -> spec.Task:
+    run, form, windows = ctx.script.run, ctx.script.format, ctx.script.windows
+    return spec.Task(
+        rule=run.rule.rule,
+        rule_param=run.rule.parameter,
+        rule_select=run.rule.select or 0,
+        size=ctx.workload.layout.size,
+        scale_bits=form.scale_bits,
+        leaf_log2=form.leaf_log2,
+        matrix_log2=form.matrix_log2,
+        bound=form.bound,
+        examples_cap=form.examples_cap,
+        max_clients=ctx.script.clients.count,
+        quorum=ctx.script.quorum,
+        commit_seconds=windows.commit_seconds,
+        data_seconds=windows.data_seconds,
+        propose_seconds=windows.propose_seconds,
+        challenge_seconds=windows.challenge_seconds,
+        bond_wei=ctx.script.aggregator.bond_wei,
+        board=spec.NO_BOARD,
+        genesis_model=genesis,
+        layout_digest=layout,
+        script_digest=script,
+    )

@@ -1,0 +1,176 @@
+"""The learning of a run, without any ledger: data, model, local updates, evaluation.
+
+The federation and its ledger-free twin call the same functions, so that what the ledger adds can be told apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fl import data, models
+from fl.aggregation import aggregate, apply_model_step
+from fl.attacks import Attack, get_attack
+from fl.data import Dataset, Examples
+from fl.layout import Layout, apply_vector, flatten, layout_of
+from fl.partitions import partition_dirichlet, partition_iid
+from fl.quantization import clip_l2, dequantize, quantize
+from fl.training import TrainingConfig, evaluate, train_locally
+from ledger import spec
+from ledger.script import AttackEvent, DropEvent, Script
+
+Vector = NDArray[np.int32]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocalUpdate:
+    """What one client has to send after training."""
+
+    values: Vector
+    """int32[d]: client model minus global model, clipped and quantised."""
+    num_examples: int
+    """Examples trained on."""
+    saturated: int
+    """Coordinates that did not fit the bound."""
+
+
+class Workload:
+    """Data, model and training of a script; the same script gives the same updates on the same machine."""
+
+    def __init__(self, script: Script) -> None:
+        self.script = script
+        self.dataset: Dataset = data.load(script.data.name, root=script.data.root)
+        self.model = models.build(
+            script.model.entry,
+            input_shape=self.dataset.x_train.shape[1:],
+            num_classes=self.dataset.num_classes,
+            seed=script.run.seed,
+        )
+        self.template = self.model.state_dict()
+        self.layout: Layout = layout_of(self.template)
+        self.config = TrainingConfig(**script.training.model_dump())
+
+    @cached_property
+    def parts(self) -> list[NDArray[np.int64]]:
+        """Indices of each client's examples."""
+        section, count, seed = self.script.data, self.script.clients.count, self.script.run.seed
+        labels = self.dataset.y_train
+        if section.partition == "iid":
+            return partition_iid(len(labels), count, seed=seed, min_examples=section.min_examples)
+        return partition_dirichlet(labels, count, alpha=section.alpha, seed=seed, min_examples=section.min_examples)
+
+    def compute_genesis(self) -> Vector:
+        """Return the first global model as int32[d]."""
+        vector = flatten(self.template, self.layout).astype(np.float64)
+        scaled = np.rint(vector * (1 << self.script.format.scale_bits))
+        return np.clip(scaled, spec.INT32_MIN, spec.INT32_MAX).astype(np.int32)
+
+    def to_state(self, model_q: Vector) -> dict[str, object]:
+        """Return the state_dict of a global model."""
+        vector = dequantize(model_q, self.script.format.scale_bits)
+        return dict(apply_vector(self.template, vector, self.layout))
+
+    def compute_update(self, client: int, number: int, model_q: Vector) -> LocalUpdate:
+        """Return what a client sends in a round: train, poison if it is an attacker, clip, quantise.
+
+        Args: client: 1 to the script's count. number: round of the run, from 1. model_q: int32[d].
+        Raises: NonFinite: training or an attack left NaN or an infinity; names the tensor.
+        """
+        attacks = find_attacks(self.script, client, number)
+        part = self._examples(client, attacks)
+        before = apply_vector(self.template, dequantize(model_q, self.script.format.scale_bits), self.layout)
+        after = train_locally(self.model, before, part, self.config, seed=derive_seed(self.script, number, client))
+        delta = flatten(after, self.layout) - flatten(before, self.layout)
+        for attack in attacks:
+            delta = attack.poison_delta(delta)
+        return self._quantize(delta, len(part))
+
+    def _quantize(self, delta: NDArray[np.float32], num_examples: int) -> LocalUpdate:
+        section = self.script.format
+        # Writing the delta into a state names the tensor in which a value is not finite.
+        apply_vector(self.template, delta, self.layout)
+        clipped = clip_l2(delta, self.script.clients.clip_norm)
+        quantized = quantize(clipped, scale_bits=section.scale_bits, bound=section.bound)
+        return LocalUpdate(values=quantized.values, num_examples=num_examples, saturated=quantized.saturated)
+
+    def _examples(self, client: int, attacks: Sequence[Attack]) -> Examples:
+        indices = self.parts[client - 1]
+        x, y = self.dataset.x_train[indices], self.dataset.y_train[indices]
+        for attack in attacks:
+            x, y = attack.poison_data(x, y, self.dataset.num_classes)
+        return Examples(x=x, y=y)
+
+    def evaluate(self, model_q: Vector) -> float:
+        """Return the accuracy of a global model on the test part, 0 to 1."""
+        state = apply_vector(self.template, dequantize(model_q, self.script.format.scale_bits), self.layout)
+        test = Examples(x=self.dataset.x_test, y=self.dataset.y_test)
+        return evaluate(self.model, state, test).accuracy
+
+
+def derive_seed(script: Script, number: int, client: int) -> int:
+    """Return the training seed of a client in a round; distinct for every pair."""
+    return int(np.random.SeedSequence([script.run.seed, number, client]).generate_state(1, np.uint64)[0] >> 1)
+
+
+def find_attacks(script: Script, client: int, number: int) -> list[Attack]:
+    """Return the attacks that a script gives to a client in a round."""
+    found = [e for e in script.events if isinstance(e, AttackEvent) and e.covers(number) and client in e.targets]
+    return [get_attack(event.attack, **event.options) for event in found]
+
+
+def find_absent(script: Script, number: int) -> set[int]:
+    """Return the clients that a script silences in a round."""
+    return {c for e in script.events if isinstance(e, DropEvent) and e.covers(number) for c in e.targets}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlainRun:
+    """A run of the same learning without a ledger."""
+
+    models: tuple[Vector, ...]
+    """Global model after each round, int32[d]."""
+    accuracies: tuple[float, ...]
+    """Its accuracy on the test part."""
+
+
+def run_plain(
+    workload: Workload,
+    rule: spec.RuleParams,
+    rounds: int,
+    *,
+    absent: Callable[[int], Collection[int]] | None = None,
+    on_round: Callable[[int], None] | None = None,
+) -> PlainRun:
+    """Return the run without a ledger: the twin that shows what the ledger changes (nothing but time).
+
+    Args: rule: how updates become one. rounds: at least 1. absent: clients left out of a round; default: the
+    script's silent ones. on_round: called after each round.
+    """
+    model_q, run_models, accuracies = workload.compute_genesis(), [], []
+    for number in range(1, rounds + 1):
+        left_out = find_absent(workload.script, number) if absent is None else absent(number)
+        updates = _collect(workload, number, model_q, left_out)
+        if updates:
+            matrix = np.stack([update.values for update in updates])
+            model_q = apply_model_step(model_q, aggregate(rule, matrix, [u.num_examples for u in updates]))
+        run_models.append(model_q)
+        accuracies.append(workload.evaluate(model_q))
+        if on_round:
+            on_round(number)
+    return PlainRun(models=tuple(run_models), accuracies=tuple(accuracies))
+
+
+def _collect(workload: Workload, number: int, model_q: Vector, left_out: Collection[int]) -> list[LocalUpdate]:
+    updates = []
+    for client in range(1, workload.script.clients.count + 1):
+        if client in left_out:
+            continue
+        try:
+            updates.append(workload.compute_update(client, number, model_q))
+        except spec.NonFinite:
+            continue  # a client that cannot encode its update does not take part
+    return updates
