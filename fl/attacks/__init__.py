@@ -15,7 +15,7 @@ ATTACKS = tuple(sorted(_ATTACKS))
 """Every name that `get_attack` knows."""
 
 
-def get_attack(name: str, **parameters: float) -> Attack:
+def get_attack(name: str, **parameters: float | str) -> Attack:
     """Return the attack of that name.
 
     Args:
