@@ -72,7 +72,8 @@ class Flatfs:
         """
         try:
             with self.block_path(cid).open("rb") as file:
-                block = file.read(MAX_BLOCK_BYTES + 1)
+                size = os.fstat(file.fileno()).st_size
+                block = file.read(min(size, MAX_BLOCK_BYTES) + 1)
                 if not cid.matches(block):
                     file.seek(0)
                     raise BlobCorrupt(cid=cid, got=hashlib.file_digest(file, "sha256").hexdigest())

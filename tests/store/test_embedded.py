@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import resource
+import sys
 import threading
 from pathlib import Path
 
@@ -238,6 +239,29 @@ def test_a_write_that_the_disk_refuses_leaves_nothing_behind(store: EmbeddedStor
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert list((store.path / "tmp").iterdir()) == block_files(store) == store.list_pins() == []
     store.put(BLOB)
+
+
+def test_blocks_are_on_disk_before_their_names_and_names_before_the_pin(
+    store: EmbeddedStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[Path] = []
+    fsync = os.fsync
+
+    def note(descriptor: int) -> None:
+        path = Path(os.readlink(f"/proc/self/fd/{descriptor}")) if sys.platform == "linux" else Path("?")
+        synced.append(path)
+        if path == store.path / "blocks":
+            assert not store.list_pins()
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", note)
+    store.put(BLOB)
+    if sys.platform != "linux":
+        pytest.skip("only Linux tells which file a descriptor is")
+    files, folders = synced[:ROOT_AND_LEAVES], synced[ROOT_AND_LEAVES:]
+    assert {path.parent for path in files} == {store.path / "tmp"}
+    assert set(folders) == {path.parent for path in block_files(store)} | {store.path / "blocks", store.path / "pins"}
+    assert folders[-1] == store.path / "pins"
 
 
 def test_a_path_that_is_no_folder_or_another_sharding_is_refused(tmp_path: Path) -> None:
