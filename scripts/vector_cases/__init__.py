@@ -1,0 +1,1 @@
+"""The cases behind tests/vectors, a module a section of the specification."""
