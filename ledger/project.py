@@ -14,7 +14,7 @@ from ledger.marked import Document, SyntaxProblem, parse
 from ledger.tomlfile import set_network_values, write_atomically
 
 if TYPE_CHECKING:
-    from ledger.chain import Network
+    from ledger.chain.network import Network
 
 FILE_NAME = "fedtrail.toml"
 TEMPLATES = ("quickstart", "hospitals", "attack")
@@ -165,7 +165,7 @@ class Project:
         return load_project(path)
 
     def _build_network(self, name: str) -> Network:
-        from ledger.chain import Network  # brings web3, which most commands do without
+        from ledger.chain.network import Network
 
         table = {"confirmations": 0, "devnet": False, **self.network_tables[name]}
         rpc = self._find_devnet_rpc() if table["devnet"] else None

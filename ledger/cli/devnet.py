@@ -10,7 +10,7 @@ import click
 
 from ledger import devnet as node
 from ledger.cli.output import format_option, print_record
-from ledger.cli.progress import progress_bar, say
+from ledger.cli.progress import confirm, progress_bar, say
 from ledger.cli.session import Session, project_options
 from ledger.errors import NotFoundError
 
@@ -81,6 +81,6 @@ def logs(session: Session, lines: int) -> None:
 def reset(session: Session, yes: bool) -> None:
     """Stop the devnet and forget its chain; keys and stored blobs are kept."""
     if not yes:
-        click.confirm("Forget the devnet's chain with all its rounds?", abort=True, err=True)
+        confirm("Forget the devnet's chain with all its rounds?")
     node.reset(session.project.state_dir)
     say("the devnet's chain is gone; next: fedtrail devnet up && fedtrail contract deploy --new")

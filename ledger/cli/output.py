@@ -120,7 +120,7 @@ def to_text(value: object) -> str:
 
 def to_plain(value: Any, key: str = "") -> Any:
     """Return a value as JSON has it: bytes as 0x hex, identifiers and large integers as strings."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+    if dataclasses.is_dataclass(value) and not isinstance(value, type) and type(value).__str__ is object.__str__:
         return {f.name: to_plain(getattr(value, f.name), f.name) for f in dataclasses.fields(value)}
     if isinstance(value, Mapping):
         return {str(k): to_plain(v, str(k)) for k, v in value.items()}
@@ -136,7 +136,7 @@ def to_plain(value: Any, key: str = "") -> Any:
         return str(value) if abs(value) > LARGEST_JSON_INT or _IDS.fullmatch(key) else value
     if isinstance(value, float):
         return value
-    return str(value)  # Path, Decimal, Cid
+    return str(value)  # a Path, a Decimal, a Cid: whatever says how it is written
 
 
 def printable(text: str) -> str:

@@ -9,6 +9,8 @@ from typing import Any, Protocol
 
 import click
 
+from ledger.errors import UsageError
+
 
 class Progressing(Protocol):
     """A bar that can be moved."""
@@ -54,3 +56,16 @@ def _rich_bar() -> Iterator[Progressing]:
 def say(text: str) -> None:
     """Say something to a person: on stderr, so that data on stdout stays clean."""
     click.echo(text, err=True)
+
+
+def confirm(question: str) -> None:
+    """Ask before something is destroyed. Raises: UsageError: the answer is no, or there is nobody to ask."""
+    try:
+        agreed = click.confirm(question, err=True)
+    except click.Abort:
+        if sys.stdin.isatty():
+            raise
+        agreed = False
+        say("")
+    if not agreed:
+        raise UsageError("not confirmed; nothing was changed", hint="scripts pass --yes")

@@ -9,8 +9,9 @@ import click
 
 from ledger.cli.output import format_option, print_record
 from ledger.errors import UsageError
-from ledger.project import TEMPLATES, read_template, write_atomically
+from ledger.project import TEMPLATES, read_template
 from ledger.script import json_schema, load_script
+from ledger.tomlfile import write_atomically
 
 
 @click.group()

@@ -139,9 +139,13 @@ def _problem(name: str, mark: Mark, what: str, others: Iterable[str] = ()) -> Sc
 
 
 def _first_problem(name: str, document: Document, problems: list[tuple[Place, str]]) -> ScriptError:
+    found = {document.resolve(place) for place, _ in problems}
     placed: dict[Mark, str] = {}
     for place, what in problems:
-        placed.setdefault(document.locate(place), what)  # each branch of a union complains about the same place
+        here = document.resolve(place)
+        # Each branch of a union complains about the same place; and a key misspelt inside is why one is missing.
+        if not any(other[: len(here)] == here for other in found - {here}):
+            placed.setdefault(document.locate(place), what)
     (mark, what), *rest = sorted(placed.items(), key=lambda item: (item[0].line, item[0].column))
     return _problem(name, mark, what, (f"{m.line}:{m.column}: {w}" for m, w in rest))
 

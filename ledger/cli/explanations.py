@@ -1,0 +1,102 @@
+"""What is known of a round, in words: each fact with its grade and the reason for it."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+
+from ledger.records import AuditReport, Grade, RoundRecord, Verdict
+
+_CHECKS = {
+    "1": "Nothing was left out: the {committed} commitments in the chain's events are as many as the contract counted, "
+    "and hash to the rolling hash that it keeps.",
+    "2": "The manifest is the one whose digest the proposal put on chain, and it lists every committed client once.",
+    "3": "The exclusions on the chain are those of the manifest ({excluded} of {committed} clients).",
+    "4": "Each of the {included} included updates decodes, names its client and this round, is within the bound, and "
+    "is byte for byte what its client committed to.",
+    "5": "Each excluded update was published by its client's signature and is broken for the reason given.",
+    "6": "The included clients are the members that the proposal names, and the contract stored that proposal.",
+    "7": "The rule over the included updates yields the proposed aggregate, bit for bit.",
+    "8": "The same updates, transposed, yield the proposed matrix root, from which any coordinate can be disputed.",
+    "9": "The base model plus that aggregate is the proposed model.",
+    "10": "The round started from the model that the last finalised round ended with.",
+}
+
+_NEVER = (
+    "That clients trained honestly, on good data, and on as many examples as they say: no ledger can prove that. "
+    "An included update may still be an attack that follows the format."
+)
+
+_VERDICTS = {
+    Verdict.PASS: "Everything was recomputed from what the clients signed, and agrees with the chain.",
+    Verdict.FAIL: "Something is proved wrong. Keep the evidence: fedtrail round replay {number} --format json",
+    Verdict.INCOMPLETE: "Evidence is missing. That accuses nobody: fetch it from another store, and replay again.",
+    Verdict.NOTHING: "There is no proposal, so there is nothing to replay.",
+}
+
+
+def explain_round(record: RoundRecord, report: AuditReport) -> Iterator[str]:
+    """Yield the lines of an explanation, at most 100 characters each where words allow."""
+    yield f"Round {report.number} ({record.phase.name.lower()}): replay {report.verdict}, grade {report.grade}"
+    yield from _wrap(_VERDICTS[report.verdict].format(number=report.number), "  ")
+    sections = {
+        "WRONG": [f"({f.clause}) {f.error}" for f in report.findings if f.accuses],
+        Grade.PROVEN: list(_proven(record, report)),
+        Grade.ATTESTED: [*report.attested, *_attested(record)],
+        Grade.CLAIMED: ["Accuracy, loss and whatever a run's script says of its purpose: nobody signed them."],
+        Grade.MISSING: [f"({f.clause}) {f.error}" for f in report.findings if not f.accuses],
+        "NEVER PROVEN": [_NEVER],
+    }
+    for title, facts in sections.items():
+        if facts:
+            yield ""
+            yield f"{title}: {_MEANING[title]}"
+            for fact in facts:
+                yield from _wrap(fact, "  - ")
+
+
+_MEANING = {
+    "WRONG": "evidence that anybody can recompute",
+    Grade.PROVEN: "recomputed here from bytes",
+    Grade.ATTESTED: "signed by a known party, not recomputable",
+    Grade.CLAIMED: "said by somebody, unsigned",
+    Grade.MISSING: "could not be fetched",
+    "NEVER PROVEN": "by this or any ledger",
+}
+
+
+def _proven(record: RoundRecord, report: AuditReport) -> Iterator[str]:
+    """A check that found nothing holds, as far as it could run: those behind a failed one are not claimed."""
+    failed = {finding.clause for finding in report.findings}
+    ran = set(_CHECKS) if report.verdict is Verdict.PASS else _reached(record, report, failed)
+    numbers = {"committed": report.committed, "included": report.included, "excluded": len(record.exclusions)}
+    for clause, text in _CHECKS.items():
+        empty = (clause in ("3", "5") and not record.exclusions) or (clause == "4" and not report.included)
+        if clause in ran - failed and not empty:
+            yield f"({clause}) {text.format(**numbers)}"
+
+
+def _reached(record: RoundRecord, report: AuditReport, failed: set[str]) -> set[str]:
+    if record.proposal is None or "2" in failed:
+        return {"1", "2", "3", "5"} if record.manifest.data is not None and "2" not in failed else {"1"}
+    reached = {"1", "2", "3", "4", "5", "10"}
+    return reached | {"6", "7", "8", "9"} if any(report.aggregate_root) else reached
+
+
+def _attested(record: RoundRecord) -> Iterator[str]:
+    if record.proposal is not None:
+        yield (
+            "The number of examples of each update: signed by its client"
+            f", counted up to {record.task.examples_cap} by the task."
+        )
+
+
+def _wrap(text: str, lead: str) -> list[str]:
+    return textwrap.wrap(
+        text,
+        100,
+        initial_indent=lead,
+        subsequent_indent=" " * len(lead),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )

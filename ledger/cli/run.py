@@ -1,0 +1,58 @@
+"""`fedtrail run list|show`; `start` and `resume` come with the trainer's half."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from ledger.cli.lazy import LazyGroup
+from ledger.cli.output import format_option, print_rows, shorten
+from ledger.cli.progress import say
+from ledger.cli.runs import find_run, find_task, list_rounds, list_runs
+from ledger.cli.session import Session, project_options
+
+
+@click.group(cls=LazyGroup)
+def run() -> None:
+    """Start, resume, list and show runs."""
+
+
+@run.command("list")
+@format_option
+@project_options
+def list_(session: Session, fmt: str) -> None:
+    """List the runs that were started in this project, on any deployment."""
+    rows: list[dict[str, Any]] = []
+    for known in list_runs(session):
+        deployment = known.deployment if fmt != "table" else shorten(known.deployment)
+        rows.append({"name": known.name, "deployment": deployment, "script": f".fedtrail/runs/{known.file}"})
+    columns = ("name", "deployment", "script")
+    print_rows("run.list", rows, fmt=fmt, columns=columns, empty="no runs yet; start one: fedtrail run start SCRIPT")
+
+
+@run.command()
+@click.argument("name", required=False)
+@format_option
+@project_options
+def show(session: Session, name: str | None, fmt: str) -> None:
+    """Show the rounds of a run as the ledger has them; without NAME, of the latest."""
+    known = find_run(session, name)
+    task_id = find_task(session.chain, known)
+    rows = [_describe_round(session, i, n) for n, i in list_rounds(session.chain, task_id or 0).items()]
+    if fmt == "table":
+        say(f"run {known.name}, task {task_id}, script sha256 {shorten(known.script_digest)}")
+    columns = ("round", "round_id", "phase", "committed", "excluded", "base_model")
+    print_rows("run.show", rows, fmt=fmt, columns=columns, empty="no round was opened yet", run=known.name)
+
+
+def _describe_round(session: Session, round_id: int, number: int) -> dict[str, Any]:
+    view: Any = session.chain.get_round(round_id)
+    return {
+        "round": number,
+        "round_id": round_id,
+        "phase": view.phase.name.lower(),
+        "committed": view.committed,
+        "excluded": view.excluded,
+        "base_model": view.base_model,
+    }
