@@ -113,7 +113,7 @@ def _describe(name: str, output: dict[str, Any], source_hash: str) -> dict[str, 
 
 
 def _make_input(contracts_dir: Path) -> dict[str, Any]:
-    """Return the compiler's input: our contracts and what they import, under names that tell nothing of this machine."""
+    """Return the compiler's input: our contracts and what they import, named by relative paths."""
     sources: dict[str, str] = {}
     waiting = [f"contracts/{name}.sol" for name in CONTRACTS]
     while waiting:

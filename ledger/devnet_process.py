@@ -6,7 +6,6 @@ import json
 import re
 import socket
 import subprocess
-import sys
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -62,7 +61,7 @@ def get_start_mark(pid: int) -> str | None:
 
     A process id alone may have been given to a stranger; the id with this mark has not.
     """
-    if sys.platform.startswith("linux"):
+    if Path("/proc/self/stat").exists():
         return _get_linux_mark(pid)
     answer = subprocess.run(["ps", "-o", "stat=,lstart=", "-p", str(pid)], capture_output=True, text=True)
     state, _, started = answer.stdout.strip().partition(" ")

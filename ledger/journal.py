@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -140,27 +141,36 @@ class Journal:
         return [entry for draft in drafts if (entry := self.find(scope, draft.key)) is not None]
 
     def _insert(self, scope: str, draft: Draft) -> None:
-        query = "SELECT max(nonce) FROM transaction_sent WHERE scope = ? AND sender = ?"
-        (last,) = self._db.execute(query, (scope, draft.sender)).fetchone()
-        nonce = draft.first_nonce if last is None else max(draft.first_nonce, last + 1)
+        nonce = self._find_free_nonce(scope, draft)
         raw, digest = draft.sign(nonce)
         row = (scope, draft.key, draft.fingerprint, draft.sender, nonce, raw, digest, draft.not_before, WRITTEN)
         names = _COLUMNS.removesuffix(", block, gas_used")
         self._db.execute(f"INSERT INTO transaction_sent ({names}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
 
+    def _find_free_nonce(self, scope: str, draft: Draft) -> int:
+        """Return the smallest free nonce: one that was given up must leave no gap, which would block the rest."""
+        query = "SELECT nonce FROM transaction_sent WHERE scope = ? AND sender = ? AND nonce >= ?"
+        taken = {nonce for (nonce,) in self._db.execute(query, (scope, draft.sender, draft.first_nonce))}
+        return next(nonce for nonce in count(draft.first_nonce) if nonce not in taken)
+
     def settle(self, entries: Sequence[tuple[Entry, int, int, bool]]) -> None:
-        """Store what became of transactions: (entry, block, gas used, whether it succeeded)."""
+        """Store what became of transactions: (entry, block, gas used, whether it succeeded).
+
+        One that reverted has used its nonce and its gas, but its key is free again: it moves to KEY#NONCE.
+        """
+        if not entries:
+            return
         rows = [
-            (MINED if succeeded else REVERTED, block, gas, entry.scope, entry.key)
-            for entry, block, gas, succeeded in entries
+            (MINED if ok else REVERTED, entry.key if ok else f"{entry.key}#{entry.nonce}", block, gas, entry.hash)
+            for entry, block, gas, ok in entries
+            if entry.status != REVERTED
         ]
+        change = "UPDATE transaction_sent SET status = ?, key = ?, block = ?, gas_used = ? WHERE hash = ?"
         with self._write():
-            self._db.executemany(
-                "UPDATE transaction_sent SET status = ?, block = ?, gas_used = ? WHERE scope = ? AND key = ?", rows
-            )
+            self._db.executemany(change, rows)
 
     def forget(self, entry: Entry) -> None:
-        """Remove a transaction that is not on the chain and never will be: the node refused it, or it reverted."""
+        """Remove a transaction that is not on the chain and never will be: the node refused it."""
         with self._write():
             self._db.execute("DELETE FROM transaction_sent WHERE scope = ? AND key = ?", (entry.scope, entry.key))
 

@@ -31,7 +31,7 @@ def sign_digest(account: LocalAccount, digest: bytes) -> bytes:
     _verify_length(digest, 32)
     signature = PrivateKey(bytes(account.key)).sign_msg_hash(digest)
     vs = signature.s | signature.v << 255
-    return signature.r.to_bytes(32, "big") + vs.to_bytes(32, "big")
+    return int(signature.r).to_bytes(32, "big") + int(vs).to_bytes(32, "big")
 
 
 def recover(digest: bytes, signature: bytes) -> bytes:
@@ -41,7 +41,8 @@ def recover(digest: bytes, signature: bytes) -> bytes:
     Raises: WrongLength: the digest or the signature has another length.
     """
     from eth_keys.datatypes import Signature
-    from eth_keys.exceptions import BadSignature, ValidationError
+    from eth_keys.exceptions import BadSignature
+    from eth_utils.exceptions import ValidationError
 
     _verify_length(digest, 32)
     _verify_length(signature, SIGNATURE_BYTES)
@@ -50,9 +51,10 @@ def recover(digest: bytes, signature: bytes) -> bytes:
     if s > _ORDER // 2:
         return NO_SIGNER
     try:
-        return Signature(vrs=(vs >> 255, r, s)).recover_public_key_from_msg_hash(digest).to_canonical_address()
+        key = Signature(vrs=(vs >> 255, r, s)).recover_public_key_from_msg_hash(digest)
     except (BadSignature, ValidationError):
         return NO_SIGNER
+    return bytes(key.to_canonical_address())
 
 
 def _verify_length(data: bytes, want: int) -> None:

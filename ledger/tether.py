@@ -32,7 +32,7 @@ def _make_death_signal() -> Callable[[], None] | None:
 
 def _wait_for_end_of_input(stop: threading.Event) -> None:
     with contextlib.suppress(OSError, ValueError):
-        while sys.stdin.buffer.raw.read(64):
+        while os.read(sys.stdin.fileno(), 64):
             pass
     stop.set()
 

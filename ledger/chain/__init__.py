@@ -1,0 +1,36 @@
+"""The contracts as Python values: networks, connections, typed calls and events, reverts as errors.
+
+Importing this loads neither web3 nor eth_account; connecting does.
+"""
+
+from __future__ import annotations
+
+from ledger.chain.calls import Call, Contracts, Entry
+from ledger.chain.client import Chain, Exclusions
+from ledger.chain.connection import Connection, NodeRefused
+from ledger.chain.deployment import deploy
+from ledger.chain.network import ETHER, Deployment, DeployParams, Network
+from ledger.chain.sending import Order
+from ledger.chain.views import Event, ParticipantView, Receipt, Role, RoundView, TaskStateView
+
+__all__ = [
+    "ETHER",
+    "Call",
+    "Chain",
+    "Connection",
+    "Contracts",
+    "DeployParams",
+    "Deployment",
+    "Entry",
+    "Event",
+    "Exclusions",
+    "Network",
+    "NodeRefused",
+    "Order",
+    "ParticipantView",
+    "Receipt",
+    "Role",
+    "RoundView",
+    "TaskStateView",
+    "deploy",
+]
