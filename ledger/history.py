@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Protocol
 
 from ledger import spec
@@ -25,13 +25,13 @@ class ChainReader(Protocol):
     def get_round(self, round_id: int) -> Any:
         """Return the contract's view of a round."""
 
-    def get_round_count(self) -> int:
+    def count_rounds(self) -> int:
         """Return how many rounds the ledger has."""
 
     def get_signer_at(self, participant: int, at: int) -> bytes | None:
         """Return the address that a participant signed with at a time."""
 
-    def events(self, *, names: Sequence[str], round_id: int | None = None) -> Sequence[Any]:
+    def events(self, *, names: Collection[str], round_id: int | None = None) -> Sequence[Any]:
         """Return decoded events in order."""
 
 
@@ -79,7 +79,7 @@ def load_round(chain: ChainReader, store: ContentStore, round_id: int) -> RoundR
     Args: chain: connected and checked. store: where the blobs are. round_id: number within the ledger, from 1.
     Raises: NotFoundError: no such round. ChainError: the node does not answer. Missing blobs are gaps, not errors.
     """
-    if not 1 <= round_id <= (count := chain.get_round_count()):
+    if not 1 <= round_id <= (count := chain.count_rounds()):
         raise NotFoundError(kind="round", name=round_id, suggestion=f"; the ledger has {count}")
     view = chain.get_round(round_id)
     task = chain.get_task(view.task_id)
@@ -127,24 +127,17 @@ def _read_outcome(event: Any | None) -> tuple[spec.Proposal | None, bytes, tuple
         return None, spec.ZERO_DIGEST, ()
     exclusions = tuple(spec.decode_exclusions(event.args["excluded"]))
     if event.name == "Abandoned":
-        return None, event.args["dataId"], exclusions
-    fields = event.args["proposal"]
-    proposal = spec.Proposal(
-        aggregate_root=fields["aggregateRoot"],
-        matrix_root=fields["matrixRoot"],
-        members_root=fields["membersRoot"],
-        model_root=fields["modelRoot"],
-        data_id=fields["dataId"],
-    )
+        return None, event.args["data_id"], exclusions
+    proposal: spec.Proposal = event.args["proposal"]
     return proposal, proposal.data_id, exclusions
 
 
 def _find_previous_model(chain: ChainReader, view: Any, task: spec.Task) -> bytes:
     """Return the model root of the last round of this task that was finalised before this one opened."""
-    rounds = {e.args["roundId"] for e in chain.events(names=("RoundOpened",)) if e.args["taskId"] == view.task_id}
-    finalised = [e for e in chain.events(names=("Finalised",)) if e.args["roundId"] in rounds]
-    before = [e for e in finalised if e.args["roundId"] < view.round_id]
-    return before[-1].args["modelRoot"] if before else task.genesis_model
+    rounds = {e.args["round_id"] for e in chain.events(names=("RoundOpened",)) if e.args["task_id"] == view.task_id}
+    finalised = [e for e in chain.events(names=("Finalised",)) if e.args["round_id"] in rounds]
+    before = [e for e in finalised if e.args["round_id"] < view.round_id]
+    return before[-1].args["model_root"] if before else task.genesis_model
 
 
 def _find_signers(chain: ChainReader, segments: Sequence[Sequence[spec.Member]], opened_at: int) -> dict[int, bytes]:

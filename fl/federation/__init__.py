@@ -13,7 +13,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from ledger.chain import Chain
 from numpy.typing import NDArray
 
 from fl.aggregation import aggregate
@@ -23,6 +22,7 @@ from fl.federation.results import Observer, Progress, RoundResult, RunResult, fi
 from fl.workload import PlainRun, Workload, run_plain
 from ledger import spec
 from ledger.audit import replay
+from ledger.chain import Chain
 from ledger.errors import NotFoundError, UsageError
 from ledger.history import load_round
 from ledger.journal import Journal
@@ -57,7 +57,6 @@ class Federation:
             store=open_store(project.store_path, ipfs=project.ipfs),
             outbox=EmbeddedStore(project.state_dir / "outbox"),
             journal=self.journal,
-            prefix=f"{self.chain.fingerprint}/run/{script.run.name}",
             observer=observer,
         )
 
@@ -149,8 +148,7 @@ class Federation:
         for attempt in range(1, MAX_ATTEMPTS + 1):
             key = self.ctx.key("round", number, attempt, "open")
             receipt = self.chain.open_round(task_id, aggregator_id, key=key, sender=account)
-            opened = next(event for event in receipt.events if event.name == "RoundOpened")
-            round_id = int(opened.args["roundId"])
+            round_id = int(receipt.find("RoundOpened").args["round_id"])
             view = self.chain.get_round(round_id)
             if view.phase is spec.Phase.OPEN and self.chain.now() > view.propose_end:
                 key = self.ctx.key("round", number, attempt, "expire")
@@ -179,9 +177,9 @@ class Federation:
     def _finalise(self, roster: Roster, plan: RoundPlan, record: RoundRecord) -> None:
         view = self.chain.get_round(plan.round_id)
         self.chain.wait_until(view.challenge_end + 1)
-        excluded, key = spec.encode_exclusions(record.exclusions), self.ctx.key(*plan.key("finalise"))
+        key = self.ctx.key(*plan.key("finalise"))
         if record.proposal is not None:
-            self.chain.finalise(plan.round_id, record.proposal, excluded, key=key, sender=roster.operator)
+            self.chain.finalise(plan.round_id, record.proposal, record.exclusions, key=key, sender=roster.operator)
         self.ctx.tell("finalise", plan.number, 1, 1)
 
     def _describe(

@@ -100,7 +100,7 @@ def _entry(member: spec.Member, publication: Publication | None, reason: int) ->
 
 def propose(ctx: Context, roster: Roster, plan: RoundPlan, collected: Collected) -> Vector | None:
     """Aggregate, store the results, propose their roots; return the next model, None when the quorum is not met."""
-    excluded = spec.encode_exclusions(collected.exclusions)
+    excluded = collected.exclusions
     task = ctx.chain.get_task(ctx.chain.get_round(plan.round_id).task_id)
     party = roster.aggregator
     manifest = spec.Manifest(
@@ -134,7 +134,7 @@ def _compute(ctx: Context, plan: RoundPlan, task: spec.Task, collected: Collecte
         if isinstance(event, AggregatorEvent) and event.covers(plan.number):
             result = result.copy()
             result[event.coordinate or 0] += 1  # the smallest lie: one unit in one coordinate
-    return result, apply_model_step(np.asarray(plan.base, dtype=np.int32), result)
+    return result, apply_model_step(plan.base, result)
 
 
 def _put_vector(

@@ -6,12 +6,11 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from fl.attacks.protocol import MALFORMATIONS
 from fl.federation.context import Context, Party, Roster, RoundPlan, header_of
 from fl.workload import find_absent
 from ledger import commitments, spec
+from ledger.chain import Entry
 from ledger.errors import FedtrailError
 from ledger.history import to_content
 from ledger.script import MalformEvent
@@ -88,7 +87,7 @@ def _make_update(ctx: Context, plan: RoundPlan, client: int, party: Party) -> di
     malform = find_malformation(ctx, client, plan.number)
     if malform == "nan":
         raise spec.NonFinite(tensor=ctx.workload.layout.names[0], count=1)
-    update = ctx.workload.compute_update(client, plan.number, np.asarray(plan.base, dtype=np.int32))
+    update = ctx.workload.compute_update(client, plan.number, plan.base)
     header = header_of(
         ctx,
         spec.Kind.UPDATE,
@@ -145,7 +144,7 @@ def relay(ctx: Context, roster: Roster, plan: RoundPlan, submissions: Sequence[S
             refusals.append((submission.client, error.code))
         else:
             good.append(submission)
-    entries = sorted((s.member.client, s.member.commitment, s.signature) for s in good)
+    entries = [Entry(client=s.member.client, commitment=s.member.commitment, signature=s.signature) for s in good]
     if entries:
         key = ctx.key(*plan.key("commit"))
         ctx.chain.commit_batch(plan.round_id, entries, key=key, sender=roster.operator)
@@ -155,7 +154,7 @@ def relay(ctx: Context, roster: Roster, plan: RoundPlan, submissions: Sequence[S
 def _verify_submission(ctx: Context, roster: Roster, plan: RoundPlan, submission: Submission) -> None:
     party = roster.clients[submission.client - 1]
     signer = recover(_commitment_digest(ctx, plan, submission.member), submission.signature)
-    if signer != bytes.fromhex(party.account.address[2:]):
+    if signer != party.address:
         client = submission.member.client
         raise spec.WrongSigner(got="0x" + signer.hex(), want=party.account.address, client=client)
 

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fl.federation.results import Observer, Progress
-from fl.workload import Workload
+from fl.workload import Vector, Workload
 from ledger import spec
+from ledger.chain import Chain
 from ledger.journal import Journal
 from ledger.script import Script
 from ledger.store import ContentStore
 
 if TYPE_CHECKING:
     from eth_account.signers.local import LocalAccount
+
     from ledger.chain import Chain
 
 
@@ -28,6 +29,11 @@ class Party:
     """Participant id in the registry."""
     account: LocalAccount
     """Its signing key."""
+
+    @property
+    def address(self) -> bytes:
+        """Address of the signing key, 20 bytes."""
+        return bytes.fromhex(self.account.address[2:])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,14 +68,12 @@ class Context:
     """Where clients keep their updates until the commit phase is over."""
     journal: Journal
     """Transactions and notes of the project: what makes a step happen once."""
-    prefix: str
-    """Key prefix of this run on this deployment."""
     observer: Observer
     """Told about every step."""
 
     def key(self, *parts: object) -> str:
         """Return the journal key of a step of this run."""
-        return "/".join([self.prefix, *map(str, parts)])
+        return "/".join([self.chain.fingerprint, "run", self.script.run.name, *map(str, parts)])
 
     def tell(self, stage: str, number: int, done: int, total: int, text: str = "") -> None:
         """Tell the observer about a step."""
@@ -87,7 +91,7 @@ class RoundPlan:
     """Counts rounds that had to be opened again, from 1."""
     round_id: int
     """Its number in the ledger."""
-    base: Sequence[int]
+    base: Vector
     """Global model that clients train on, int32[d]."""
     base_cid: str
     """Where that model is."""

@@ -6,22 +6,22 @@ from typing import TYPE_CHECKING
 
 from fl.federation.context import Context, Party, Roster, header_of
 from ledger import commitments, spec
+from ledger.chain import Role
 from ledger.devnet import funded_account
 from ledger.keys import Keystore
 from ledger.layout import encode_layout
+from ledger.script import MalformEvent
 from ledger.store import Codec
 
 if TYPE_CHECKING:
     from eth_account.signers.local import LocalAccount
 
-CLIENT, AGGREGATOR = 1, 2
-"""Roles, as numbered on chain."""
 _GAS_MONEY_WEI = 10**18
 
 
-def find_operator(ctx_devnet: bool, keys: Keystore, password: str) -> LocalAccount:
+def find_operator(devnet: bool, keys: Keystore, password: str) -> LocalAccount:
     """Return who pays: the project's key `operator`, on a devnet its first funded account."""
-    return funded_account(0) if ctx_devnet else keys.load("operator", password)
+    return funded_account(0) if devnet else keys.load("operator", password)
 
 
 def enrol(ctx: Context, keys: Keystore, password: str, operator: LocalAccount) -> Roster:
@@ -32,9 +32,9 @@ def enrol(ctx: Context, keys: Keystore, password: str, operator: LocalAccount) -
     """
     names = ["aggregator", *(f"c{i}" for i in range(1, ctx.script.clients.count + 1))]
     accounts = {name: _ensure_key(keys, name, password) for name in names}
-    missing = [name for name in names if ctx.chain.find_participant(accounts[name].address) is None]
+    missing = [name for name in names if ctx.chain.find_participant(_address(accounts[name].address)) is None]
     for done, name in enumerate(missing, start=1):
-        _register(ctx, keys, password, operator, accounts[name], name)
+        _register(ctx, keys, operator, accounts[name], name)
         ctx.tell("set-up", 0, done, len(missing), f"register {name}")
     parties = {name: _party(ctx, name, accounts[name]) for name in names}
     _give_gas_money(ctx, operator, parties)
@@ -50,23 +50,25 @@ def _ensure_key(keys: Keystore, name: str, password: str) -> LocalAccount:
     return keys.load(name, password)
 
 
-def _register(
-    ctx: Context, keys: Keystore, password: str, operator: LocalAccount, account: LocalAccount, name: str
-) -> None:
-    role = AGGREGATOR if name == "aggregator" else CLIENT
-    stake = ctx.script.aggregator.stake_wei if role == AGGREGATOR else ctx.script.clients.stake_wei
+def _register(ctx: Context, keys: Keystore, operator: LocalAccount, account: LocalAccount, name: str) -> None:
+    role = Role.AGGREGATOR if name == "aggregator" else Role.CLIENT
+    section = ctx.script.aggregator if role is Role.AGGREGATOR else ctx.script.clients
     ctx.chain.register(
-        owner=keys.address(f"{name}-owner"),
-        signer=account,
         role=role,
-        stake_wei=stake,
+        owner=_address(keys.address(f"{name}-owner")),
+        signer=account,
+        stake_wei=section.stake_wei,
         key=f"{ctx.chain.fingerprint}/register/{account.address}",
         sender=operator,
     )
 
 
+def _address(text: str) -> bytes:
+    return bytes.fromhex(text.removeprefix("0x"))
+
+
 def _party(ctx: Context, name: str, account: LocalAccount) -> Party:
-    participant = ctx.chain.find_participant(account.address)
+    participant = ctx.chain.find_participant(_address(account.address))
     if participant is None:
         raise RuntimeError(f"{name} was registered and is not in the registry")
     return Party(name=name, participant=participant, account=account)
@@ -74,12 +76,12 @@ def _party(ctx: Context, name: str, account: LocalAccount) -> Party:
 
 def _give_gas_money(ctx: Context, operator: LocalAccount, parties: dict[str, Party]) -> None:
     """Pay for the gas of who sends transactions: the aggregator, and clients that a script lets commit alone."""
-    alone = {"late", "duplicate"}
-    senders = {f"c{e.client}" for e in ctx.script.events if getattr(e, "malform", None) in alone} | {"aggregator"}
-    for name in sorted(senders):
-        account = parties[name].account
-        key = f"{ctx.chain.fingerprint}/gas-money/{account.address}"
-        ctx.chain.transfer(account.address, _GAS_MONEY_WEI, key=key, sender=operator)
+    breakers = [event for event in ctx.script.events if isinstance(event, MalformEvent)]
+    alone = {f"c{event.client}" for event in breakers if event.malform in ("late", "duplicate")}
+    for name in sorted(alone | {"aggregator"}):
+        party = parties[name]
+        key = f"{ctx.chain.fingerprint}/gas-money/{party.account.address}"
+        ctx.chain.transfer(party.address, _GAS_MONEY_WEI, key=key, sender=operator)
 
 
 def create_task(ctx: Context, operator: LocalAccount) -> tuple[int, str]:
@@ -93,8 +95,7 @@ def create_task(ctx: Context, operator: LocalAccount) -> tuple[int, str]:
         ctx.store.pin(block)
     task = _make_task(ctx, commitments.compute_vector_root(genesis, header.leaf_log2), layout.digest, script.digest)
     receipt = ctx.chain.create_task(task, key=ctx.key("task"), sender=operator)
-    created = next(event for event in receipt.events if event.name == "TaskCreated")
-    return int(created.args["taskId"]), str(cid)
+    return int(receipt.find("TaskCreated").args["task_id"]), str(cid)
 
 
 def _make_task(ctx: Context, genesis: bytes, layout: bytes, script: bytes) -> spec.Task:
