@@ -2,47 +2,28 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Collection, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from ledger import spec
 from ledger.chain import deployment
-from ledger.chain.abi import get_interface
 from ledger.chain.calls import Call, Contracts, Entry
-from ledger.chain.connection import Connection, NodeRefused, to_address, to_bytes, to_hex, to_quantity
-from ledger.chain.logs import fetch_logs
+from ledger.chain.connection import Connection, to_address, to_hex, to_quantity
 from ledger.chain.network import Network
-from ledger.chain.reverts import decode_revert
-from ledger.chain.sending import Order, Sending, move_clock
-from ledger.chain.views import (
-    Event,
-    ParticipantView,
-    Receipt,
-    Role,
-    RoundView,
-    TaskStateView,
-    make_participant,
-    make_round,
-    make_task,
-)
+from ledger.chain.reads import Address, Reads
+from ledger.chain.sending import Order, Sending
+from ledger.chain.views import Receipt, Role
 from ledger.errors import ChainReset, NoContract, WrongCode
 from ledger.journal import Journal
 
 if TYPE_CHECKING:
     from eth_account.signers.local import LocalAccount
-    from web3 import Web3
 
 Exclusions = Sequence[tuple[int, int]]
 """(client, reason) pairs; a reason is the number of an FT code."""
 
-Address = bytes | str
-"""20 bytes, or the text that a LocalAccount carries as its address."""
 
-_POLL_SECONDS = 1.0
-
-
-class Chain:
+class Chain(Reads):
     """The contracts of one network. Threads may share it.
 
     Every write takes `key`, what it is for, and `sender`, who signs and pays. A key is sent at most once: asking
@@ -103,153 +84,6 @@ class Chain:
         if self.network.code_hash not in (None, got):
             raise WrongCode(got=got, want=self.network.code_hash)
 
-    # ---------------------------------------------------------------------------------------------------------- reads
-
-    @property
-    def fingerprint(self) -> str:
-        """The deployment's name in journal keys."""
-        return self.network.fingerprint
-
-    @property
-    def w3(self) -> Web3:
-        """The web3.py object of this endpoint, for those who know web3.py."""
-        return self._connection.w3
-
-    @property
-    def fingerprint(self) -> str:
-        """A name for this deployment on this chain: two deployments never share one, nor does a chain after a reset."""
-        block_hash = (self.network.deploy_block_hash or "").removeprefix("0x")[:16]
-        return f"{self.network.chain_id}-{self.contracts.ledger.hex()}-{block_hash}"
-
-    @property
-    def domain_separator(self) -> bytes:
-        """EIP-712 domain of commitments and publications."""
-        return self.contracts.domain_separator
-
-    @property
-    def registry_domain_separator(self) -> bytes:
-        """EIP-712 domain of registrations and rotations."""
-        return self.contracts.registry_domain_separator
-
-    def get_task(self, task_id: int) -> spec.Task:
-        """Return a task's parameters. Raises: Reverted: there is no such task."""
-        return make_task(self._read(self.contracts.to_ledger("task", task_id)))
-
-    def get_task_state(self, task_id: int) -> TaskStateView:
-        """Return a task's model, rounds, current round and head; zeros for no such task."""
-        return TaskStateView(**self._read(self.contracts.to_ledger("taskState", task_id)))
-
-    def get_round(self, round_id: int) -> RoundView:
-        """Return a round. Raises: Reverted: there is no such round."""
-        return make_round(round_id, self._read(self.contracts.to_ledger("round", round_id)))
-
-    def count_rounds(self) -> int:
-        """Return how many rounds all tasks together have opened."""
-        return int(self._read(self.contracts.to_ledger("roundCount")))
-
-    def count_tasks(self) -> int:
-        """Return how many tasks there are."""
-        return int(self._read(self.contracts.to_ledger("taskCount")))
-
-    def has_committed(self, round_id: int, client: int) -> bool:
-        """Return whether a client's commitment was accepted in a round."""
-        return bool(self._read(self.contracts.to_ledger("hasCommitted", round_id, client)))
-
-    def get_participant(self, participant: int) -> ParticipantView:
-        """Return a participant. Raises: Reverted: there is none of that id."""
-        return make_participant(participant, self._read(self.contracts.to_registry("participant", participant)))
-
-    def find_participant(self, signer: Address) -> int | None:
-        """Return the id of the participant that a signing key belongs or belonged to, or None."""
-        return self._read(self.contracts.to_registry("idOfSigner", to_address(signer))) or None
-
-    def participants(self) -> list[ParticipantView]:
-        """Return every participant, by id."""
-        count = self._read(self.contracts.to_registry("participantCount"))
-        calls = [self.contracts.to_registry("participant", participant) for participant in range(1, count + 1)]
-        return [make_participant(number, values) for number, values in enumerate(self._read_many(calls), start=1)]
-
-    def get_signer_at(self, participant: int, at: int, role: Role = Role.CLIENT) -> bytes | None:
-        """Return the key of a participant in rounds that opened at a second; None if it had no such role then."""
-        found = self._read(self.contracts.to_registry("signerAt", participant, int(role), at))
-        return found["signer"] if found["active"] else None
-
-    def get_credit(self, account: Address) -> int:
-        """Return what an account can claim, in wei."""
-        return int(self._read(self.contracts.to_registry("creditOf", to_address(account))))
-
-    def get_min_stake(self, role: Role) -> int:
-        """Return the smallest stake of a role, in wei."""
-        return int(self._read(self.contracts.to_registry("minStakeWei", int(role))))
-
-    def get_unbond_seconds(self) -> int:
-        """Return the unbonding time, within which all windows of a task must fit."""
-        return int(self._read(self.contracts.to_registry("unbondSeconds")))
-
-    def get_balance(self, account: Address) -> int:
-        """Return an account's ETH, in wei."""
-        return int(self._connection.request("eth_getBalance", to_hex(to_address(account)), "latest"), 16)
-
-    def events(
-        self,
-        first_block: int | None = None,
-        last_block: int | None = None,
-        *,
-        names: Collection[str] | None = None,
-        round_id: int | None = None,
-    ) -> list[Event]:
-        """Return events of both contracts in the order of the chain.
-
-        Args: first_block: None for the deployment's. last_block: included; None for the last confirmed one.
-        names: events wanted, None for all. round_id: only events that name this round.
-        Raises: UsageError: no event has such a name; Pruned: the node does not serve these blocks.
-        """
-        first = first_block if first_block is not None else (self.network.deploy_block or 0)
-        last = last_block if last_block is not None else self.get_confirmed_block()
-        addresses = (self.contracts.registry, self.contracts.ledger)
-        found = fetch_logs(self._connection, addresses, first, last, names=names)
-        return [event for event in found if round_id is None or event.args.get("round_id") == round_id]
-
-    def get_confirmed_block(self) -> int:
-        """Return the number of the last block that has the network's confirmations."""
-        confirmations = 0 if self.network.devnet else self.network.confirmations
-        return max(0, int(self._connection.request("eth_blockNumber"), 16) - confirmations)
-
-    def get_block_hash(self, block: int) -> bytes | None:
-        """Return a block's hash, or None where there is no such block."""
-        found = self._connection.request("eth_getBlockByNumber", to_quantity(block), False)
-        return to_bytes(found["hash"]) if isinstance(found, dict) else None
-
-    def gas_used(self, prefix: str) -> int:
-        """Return the gas of this machine's transactions whose keys begin with a prefix."""
-        return self.journal.gas_used(prefix)
-
-    def now(self) -> int:
-        """Return the time of the latest block, seconds since 1970."""
-        return int(self._connection.request("eth_getBlockByNumber", "latest", False)["timestamp"], 16)
-
-    def wait_until(self, timestamp: int, on_tick: Callable[[int], None] | None = None) -> None:
-        """Return once the chain's time has reached a second; a devnet's clock is moved there.
-
-        Args: on_tick: called about every second with the seconds that are left.
-        """
-        while (left := timestamp - self.now()) > 0:
-            if self.network.devnet:
-                move_clock(self._connection, timestamp)
-                continue
-            if on_tick:
-                on_tick(left)
-            time.sleep(min(_POLL_SECONDS, left))
-
-    def _read(self, call: Call) -> Any:
-        return self._read_many([call])[0]
-
-    def _read_many(self, calls: Sequence[Call]) -> list[Any]:
-        requests = [
-            ("eth_call", [{"to": to_hex(call.to or b""), "data": to_hex(call.data)}, "latest"]) for call in calls
-        ]
-        return [_decode(call, answer) for call, answer in zip(calls, self._connection.batch(requests), strict=True)]
-
     # --------------------------------------------------------------------------------------------------------- writes
 
     def send(self, call: Call, *, key: str, sender: LocalAccount) -> Receipt:
@@ -265,6 +99,10 @@ class Chain:
         another call.
         """
         return self._sending.send_many(orders)
+
+    def gas_used(self, prefix: str) -> int:
+        """Return the gas of this machine's transactions whose keys begin with a prefix."""
+        return self.journal.gas_used(prefix)
 
     def register(
         self, *, role: Role, owner: Address, signer: LocalAccount, stake_wei: int, key: str, sender: LocalAccount
@@ -346,15 +184,6 @@ class Chain:
     def transfer(self, to: Address, amount_wei: int, *, key: str, sender: LocalAccount) -> Receipt:
         """Send ETH to an account."""
         return self.send(Call(name="transfer", to=to_address(to), value_wei=amount_wei), key=key, sender=sender)
-
-
-def _decode(call: Call, answer: Any) -> Any:
-    if isinstance(answer, NodeRefused):
-        if answer.data or "revert" in answer.message.lower():
-            raise decode_revert(answer.data, call=call.name, context=call.context)
-        raise answer
-    functions = get_interface("RoundLedger").functions | get_interface("ParticipantRegistry").functions
-    return functions[call.name].decode_result(to_bytes(answer))
 
 
 def _read_address(text: str | None, network: Network) -> bytes:

@@ -33,11 +33,6 @@ class Network:
     devnet: bool = False
     """Whether it is a local devnet, whose clock may be moved and whose keys protect nothing."""
 
-    @property
-    def fingerprint(self) -> str:
-        """Name the deployment in journal keys: keys of two deployments never meet, whatever their addresses."""
-        return (self.deploy_block_hash or "unpinned")[:18]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeployParams:
