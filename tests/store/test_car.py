@@ -61,6 +61,11 @@ def test_an_archive_packed_in_one_pass_holds_the_same_blob(store: EmbeddedStore,
     assert store.import_car(tmp_path / "packed.car") == tree.cid == store.put(BLOB)
 
 
+def test_repeated_blocks_are_packed_once(tmp_path: Path) -> None:
+    car.pack_file(tmp_path / "zeros.car", [bytes(CHUNK_BYTES)] * 20)
+    assert (tmp_path / "zeros.car").stat().st_size < 2 * CHUNK_BYTES
+
+
 def test_an_export_that_fails_leaves_no_file(store: EmbeddedStore, tmp_path: Path) -> None:
     cid = store.put(BLOB)
     store.block_path(Cid.of(BLOB[:CHUNK_BYTES])).unlink()
@@ -139,6 +144,13 @@ def test_malformed_archives_are_refused(
 def test_a_repeated_section_does_no_harm(store: EmbeddedStore, tmp_path: Path) -> None:
     (tmp_path / "twice.car").write_bytes(_header(LEAF) + 2 * car.encode_section(LEAF, b"leaf"))
     assert store.get(store.import_car(tmp_path / "twice.car"), max_bytes=4) == b"leaf"
+
+
+def test_each_copy_of_a_repeated_section_is_checked(store: EmbeddedStore, tmp_path: Path) -> None:
+    sections = car.encode_section(LEAF, b"leap") + car.encode_section(LEAF, b"leaf")
+    (tmp_path / "twice.car").write_bytes(_header(LEAF) + sections)
+    with pytest.raises(BlobCorrupt):
+        store.import_car(tmp_path / "twice.car")
 
 
 def test_an_archive_of_countless_tiny_blocks_is_refused(store: EmbeddedStore, tmp_path: Path) -> None:

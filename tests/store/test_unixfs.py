@@ -165,6 +165,15 @@ def test_a_node_whose_leaf_is_shorter_than_stated_is_refused() -> None:
         read(rooted(node, blocks := {full: b"abcd", short: b"e"}), blocks)
 
 
+def test_a_link_with_the_codec_of_another_layer_is_refused() -> None:
+    """Stores look blocks up by their hash alone, so the codec in a link would go unnoticed."""
+    leaves = [Cid.of(b"abcd"), Cid(codec=Codec.DAG_PB, digest=Cid.of(b"e").digest)]
+    node = unixfs._encode_node([(leaves[0], 4), (leaves[1], 1)], [4, 1])
+    blocks = {leaves[0]: b"abcd", leaves[1]: b"e"}
+    with pytest.raises(NotCanonical):
+        read(rooted(node, blocks), blocks)
+
+
 def test_other_chunk_sizes_are_refused_since_one_content_has_one_identifier() -> None:
     tree, blocks = add(pattern(40), Shape(chunk_bytes=5, width=3))
     with pytest.raises(NotCanonical):
