@@ -7,14 +7,14 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from ledger.errors import BadConfiguration, CannotReach, NoProject, NotFoundError, UsageError
 from ledger.marked import Document, SyntaxProblem, parse
 from ledger.tomlfile import set_network_values, write_atomically
 
 if TYPE_CHECKING:
-    from ledger.chain.network import Network
+    from ledger.chain.network import Deployment, Network
 
 FILE_NAME = "fedtrail.toml"
 TEMPLATES = ("quickstart", "hospitals", "attack")
@@ -54,21 +54,6 @@ _GITIGNORE = """\
 # keys, journal, blocks and the devnet's state
 .fedtrail/
 """
-
-
-class DeploymentLike(Protocol):
-    """What `save_deployment` writes."""
-
-    registry: str
-    """Address of the registry."""
-    ledger: str
-    """Address of the ledger."""
-    code_hash: str
-    """Hash of both contracts' code, hex."""
-    deploy_block: int
-    """Number of the block that deployed the ledger."""
-    deploy_block_hash: str
-    """Its hash, hex."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,7 +137,7 @@ class Project:
             raise CannotReach("the devnet is not running", hint="start it with: fedtrail devnet up", rpc="")
         return network
 
-    def save_deployment(self, network: str, deployment: DeploymentLike) -> Project:
+    def save_deployment(self, network: str, deployment: Deployment) -> Project:
         """Pin deployed contracts in fedtrail.toml, every other line kept, and return the project as it is now."""
         values = {key: getattr(deployment, key) for key in _DEPLOYMENT_KEYS}
         path = self.root / FILE_NAME

@@ -34,9 +34,9 @@ def list_(session: Session, fmt: str) -> None:
     """List the project's keys."""
     keys = session.keys
     rows = [
-        {"name": name, "address": keys.address(name), "versions": keys.count_versions(name)} for name in keys.names()
+        {"name": name, "address": keys.address(name), "earlier": keys.count_versions(name)} for name in keys.names()
     ]
-    columns = ("name", "address", "versions")
+    columns = ("name", "address", "earlier")
     print_rows("key.list", rows, fmt=fmt, columns=columns, empty="no keys; make one: fedtrail key new NAME")
 
 

@@ -18,9 +18,7 @@ from ledger.errors import FedtrailError
 from ledger.history import load_round
 from ledger.records import AuditReport, Finding, RoundRecord
 
-run_option = click.option(
-    "--run", "run_name", metavar="NAME", help="Run of the round; default: the latest."
-)
+run_option = click.option("--run", "run_name", metavar="NAME", help="Run of the round; default: the latest.")
 number_argument = click.argument("number", metavar="N", type=click.IntRange(min=1))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ledger.cli.session import Session
 from ledger.errors import NotFoundError
@@ -48,7 +48,7 @@ def find_run(session: Session, name: str | None) -> KnownRun:
     here = {run.name: run for run in list_runs(session) if run.deployment == fingerprint}
     if not here:
         raise NotFoundError(
-            kind="run", name=name or "", suggestion=" was started here on this deployment", hint="fedtrail run list"
+            "no run was started here on this deployment", hint="fedtrail run list; fedtrail run start SCRIPT"
         )
     if name is None:
         return list(here.values())[-1]
@@ -60,16 +60,15 @@ def find_run(session: Session, name: str | None) -> KnownRun:
 def find_task(chain: Chain, run: KnownRun) -> int | None:
     """Return the id of the task that a run created; None while it has not come that far."""
     for event in reversed(list(chain.events(names=("TaskCreated",)))):
-        task_id = int(event.args["taskId"])
-        if chain.get_task(task_id).script_digest.hex() == run.script_digest:
-            return task_id
+        if event.args["task"].script_digest.hex() == run.script_digest:
+            return int(event.args["task_id"])
     return None
 
 
 def list_rounds(chain: Chain, task_id: int) -> dict[int, int]:
     """Return the rounds of a task: their ids in the ledger by their number within the task, from 1."""
     opened = [event.args for event in chain.events(names=("RoundOpened",))]
-    return {int(args["number"]): int(args["roundId"]) for args in opened if int(args["taskId"]) == task_id}
+    return {int(args["number"]): int(args["round_id"]) for args in opened if args["task_id"] == task_id}
 
 
 def find_round(session: Session, number: int, run_name: str | None) -> int:
@@ -92,11 +91,10 @@ def find_round(session: Session, number: int, run_name: str | None) -> int:
 
 def name_participants(session: Session, participants: list[int]) -> dict[int, str]:
     """Return the key names of participants whose keys this project holds."""
-    names: dict[str, str] = {session.keys.address(name).lower(): name for name in session.keys.names()}
-    found: dict[int, str] = {}
+    names = {session.keys.address(name).lower(): name for name in session.keys.names()}
+    found = {}
     for participant in participants:
-        view: Any = session.chain.get_participant(participant)
-        name = names.get(str(view.signer).lower())
-        if name is not None:
+        signer = session.chain.get_participant(participant).signer
+        if name := names.get("0x" + signer.hex()):
             found[participant] = name
     return found

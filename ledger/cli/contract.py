@@ -1,0 +1,95 @@
+"""`fedtrail contract`."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ledger import artifacts
+from ledger.cli.output import format_option, print_record, print_rows
+from ledger.cli.progress import progress_bar, say
+from ledger.cli.session import Session, project_options
+from ledger.errors import NotFoundError
+
+
+@click.group()
+def contract() -> None:
+    """Build, deploy and inspect the contracts."""
+
+
+@contract.command()
+@click.argument("folder", metavar="[DIR]", default="contracts", type=click.Path(file_okay=False, path_type=Path))
+@click.option("-o", "--output", type=click.Path(file_okay=False, path_type=Path), help="Folder for ABI and bytecode.")
+@format_option
+def build(folder: Path, output: Path | None, fmt: str) -> None:
+    """Compile the contracts in DIR and compare them with those that ship with fedtrail."""
+    if not (folder / "RoundLedger.sol").is_file():
+        raise NotFoundError(
+            kind="contract source", name=folder / "RoundLedger.sol", suggestion="", hint="run it in a checkout"
+        )
+    with progress_bar() as bar:
+        bar.update(0, 1, "compile")
+        built = artifacts.build(folder)
+    rows = [_describe(name, artifact) for name, artifact in built.items()]
+    if output is not None:
+        output.mkdir(parents=True, exist_ok=True)
+        for name, artifact in built.items():
+            (output / f"{name}.json").write_text(artifacts.encode(artifact), encoding="utf-8")
+    columns = ("contract", "code_bytes", "solc_version", "as_shipped")
+    print_rows("contract.build", rows, fmt=fmt, columns=columns)
+
+
+def _describe(name: str, artifact: dict[str, Any]) -> dict[str, Any]:
+    shipped = artifacts.load(name)
+    return {
+        "contract": name,
+        "code_bytes": len(bytes.fromhex(artifact["runtime_code"])),
+        "solc_version": artifact["solc_version"],
+        "source_hash": artifact["source_hash"],
+        "as_shipped": bytes.fromhex(artifact["bytecode"]) == shipped.bytecode,
+    }
+
+
+@contract.command()
+@click.option("--new", is_flag=True, help="Deploy once more; the project forgets the earlier contracts.")
+@format_option
+@project_options
+def deploy(session: Session, new: bool, fmt: str) -> None:
+    """Deploy registry and ledger and pin them in fedtrail.toml; a second call changes nothing."""
+    from ledger.chain import deploy as deploy_contracts
+
+    network = session.network
+    if network.ledger is not None and not new:
+        _ = session.chain  # FT403, FT404 and FT405 say what is wrong with what is pinned
+        say("already deployed; nothing was sent (--new deploys once more)")
+    else:
+        key = f"deploy/{time.time_ns()}" if new else "deploy"
+        with progress_bar() as bar:
+            bar.update(0, 1, "deploy")
+            deployment = deploy_contracts(network, session.operator(), session.journal, key=key)
+        session.project.save_deployment(network.name, deployment)
+        network = deployment.apply(network)
+    print_record("contract.deploy", _describe_network(network), fmt=fmt)
+
+
+@contract.command()
+@format_option
+@project_options
+def info(session: Session, fmt: str) -> None:
+    """Show the pinned contracts, checked against the chain: chain id, code, deployment block."""
+    chain = session.chain
+    counts = {
+        "participants": len(chain.participants()),
+        "rounds": chain.count_rounds(),
+        "latest_block_time": chain.now(),
+        "domain_separator": chain.domain_separator,
+    }
+    print_record("contract.info", {**_describe_network(session.network), **counts}, fmt=fmt)
+
+
+def _describe_network(network: Any) -> dict[str, Any]:
+    return {("network" if key == "name" else key): value for key, value in asdict(network).items()}
