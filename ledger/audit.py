@@ -277,7 +277,7 @@ def _is_published(record: RoundRecord, entry: spec.ManifestEntry) -> bool:
     """Whether the client signed that its update is at this CID: without that, anybody could blame it for any bytes."""
     if entry.content is None:
         return False
-    digest = spec.compute_publication_digest(
+    digest = commitments.compute_publication_digest(
         domain_separator=record.domain_separator,
         round_id=record.round_id,
         client=entry.client,

@@ -104,6 +104,7 @@ def compute_segments_hash(previous: bytes, root: bytes, count: int) -> bytes:
 
 
 _COMMITMENT_TYPE_HASH = keccak(spec.COMMITMENT_TYPE)
+_PUBLICATION_TYPE_HASH = keccak(spec.PUBLICATION_TYPE)
 
 
 def compute_commitment_digest(*, domain_separator: bytes, round_id: int, client: int, commitment: bytes) -> bytes:
@@ -113,6 +114,18 @@ def compute_commitment_digest(*, domain_separator: bytes, round_id: int, client:
     """
     fields = round_id.to_bytes(32, "big") + client.to_bytes(32, "big") + commitment
     return keccak(b"\x19\x01" + domain_separator + keccak(_COMMITMENT_TYPE_HASH + fields))
+
+
+def compute_publication_digest(
+    *, domain_separator: bytes, round_id: int, client: int, content: spec.ContentId
+) -> bytes:
+    """Return the EIP-712 digest by which a client says where its update is (§4.3).
+
+    Args: domain_separator: of the RoundLedger, 32 bytes. round_id: uint64. client: uint32. content: of the update.
+    """
+    integers = (round_id, client, content.codec)
+    fields = b"".join(value.to_bytes(32, "big") for value in integers) + content.digest
+    return keccak(b"\x19\x01" + domain_separator + keccak(_PUBLICATION_TYPE_HASH + fields))
 
 
 def _verify_array(values: Int32Array, *, dimensions: int) -> None:

@@ -80,7 +80,7 @@ def _fetch_update(
 
 
 def _is_authentic(record: RoundRecord, member: spec.Member, publication: Publication) -> bool:
-    digest = spec.compute_publication_digest(
+    digest = commitments.compute_publication_digest(
         domain_separator=record.domain_separator,
         round_id=record.round_id,
         client=member.client,

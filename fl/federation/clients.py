@@ -179,7 +179,7 @@ def publish_all(
 
 def _sign_publication(ctx: Context, plan: RoundPlan, party: Party, cid: Cid) -> Publication:
     content = to_content(cid)
-    digest = spec.compute_publication_digest(
+    digest = commitments.compute_publication_digest(
         domain_separator=ctx.chain.domain_separator,
         round_id=plan.round_id,
         client=party.participant,

@@ -6,6 +6,7 @@ chain and contract. Everything that the contracts hash is mirrored here.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import struct
 from collections.abc import Sequence
@@ -42,6 +43,7 @@ def _address_word(address: bytes) -> bytes:
     return bytes(12) + address
 
 
+@functools.lru_cache(maxsize=64)
 def compute_domain_separator(name: str, chain_id: int, contract: bytes) -> bytes:
     """Return the EIP-712 domain separator of a contract of ours (20-byte address)."""
     texts = keccak256(name.encode()) + keccak256(DOMAIN_VERSION.encode())

@@ -58,10 +58,9 @@ def test_publication_digests_are_eth_accounts(
     fields = {"roundId": round_id, "client": client, "codec": codec, "digest": digest}
     message = _encode(spec.LEDGER_NAME, 31337, contract, spec.PUBLICATION_TYPE, fields)
     content = spec.ContentId(codec=codec, digest=digest)
-    got = spec.compute_publication_digest(
-        domain_separator=message.header, round_id=round_id, client=client, content=content
-    )
-    assert got == _digest(message)
+    arguments = {"domain_separator": message.header, "round_id": round_id, "client": client, "content": content}
+    assert spec.compute_publication_digest(**arguments) == _digest(message)
+    assert commitments.compute_publication_digest(**arguments) == _digest(message)
 
 
 @given(contract=ADDRESSES, owner=ADDRESSES, signer=ADDRESSES, role=st.integers(0, 3), deadline=UINT64)
