@@ -185,9 +185,9 @@ def load_project(path: Path) -> Project:
     _verify(path, document)
     store = document.data.get("store", {})
     return Project(
-        root=path.parent,
+        root=path.parent.resolve(),
         network_tables=document.data["networks"],
-        store_path=path.parent / store.get("path", ".fedtrail/blocks"),
+        store_path=path.parent.resolve() / store.get("path", ".fedtrail/blocks"),
         ipfs=store.get("ipfs"),
     )
 

@@ -40,15 +40,22 @@ def format_option(command: F) -> F:
 
 
 def print_rows(
-    schema: str, rows: Sequence[Row], *, fmt: str, columns: Sequence[str], empty: str = "", **envelope: object
+    schema: str,
+    rows: Sequence[Row],
+    *,
+    fmt: str,
+    columns: Sequence[str],
+    empty: str = "",
+    grade: str | None = None,
+    envelope: Mapping[str, object] | None = None,
 ) -> None:
     """Print a list of rows.
 
     Args: schema: name of the data, such as `key.list`. columns: keys shown in a table, in order; JSON has all keys.
-    empty: said instead of an empty table, on stderr. envelope: more of the JSON envelope: grade, asof, warnings.
+    empty: said instead of an empty table, on stderr. grade: how well the whole is known. envelope: more of JSON's.
     """
     if fmt == "json":
-        print_json(_envelope(schema, [to_plain(row) for row in rows], envelope))
+        print_json(_envelope(schema, [to_plain(row) for row in rows], {"grade": grade, **(envelope or {})}))
     elif fmt == "ndjson":
         for row in rows:
             click.echo(json.dumps(to_plain(row)))
@@ -104,7 +111,7 @@ def print_table(rows: Sequence[Row], columns: Sequence[str], *, file: Any = None
 
 def to_text(value: object) -> str:
     """Return a value for people."""
-    if value is None or value == "" or value == ():
+    if value is None or value in ("", (), []):
         return "-"
     if isinstance(value, bool):
         return "yes" if value else "no"

@@ -43,7 +43,9 @@ def show(session: Session, name: str | None, fmt: str) -> None:
     if fmt == "table":
         say(f"run {known.name}, task {task_id}, script sha256 {shorten(known.script_digest)}")
     columns = ("round", "round_id", "phase", "committed", "excluded", "base_model")
-    print_rows("run.show", rows, fmt=fmt, columns=columns, empty="no round was opened yet", run=known.name)
+    print_rows(
+        "run.show", rows, fmt=fmt, columns=columns, empty="no round was opened yet", envelope={"run": known.name}
+    )
 
 
 def _describe_round(session: Session, round_id: int, number: int) -> dict[str, Any]:

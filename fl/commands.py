@@ -1,0 +1,124 @@
+"""The commands that train: `fedtrail demo`, `fedtrail run start`, `fedtrail run resume`.
+
+Found by the command line of `ledger` through the entry point group `fedtrail.commands`. Importing this loads no
+torch: that waits for a command to be used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+
+from ledger.cli.lazy import LazyCommand, LazyGroup
+from ledger.cli.output import format_option
+from ledger.cli.progress import Progressing, progress_bar
+from ledger.cli.session import Session, project_options
+from ledger.errors import FindingsError, Interrupted, MissingExtra
+
+if TYPE_CHECKING:
+    from fl.federation import Federation, Progress, RunResult
+
+T = TypeVar("T")
+
+STAGES = ("set-up", "train", "commit", "publish", "aggregate", "replay", "finalise")
+
+
+def register(root: LazyGroup) -> None:
+    """Add the commands of the trainer's half to the command line."""
+    root.extend("", {"demo": LazyCommand("fl.demo:demo", "Watch a federated run under attack, audited, in a minute.")})
+    commands = {
+        "start": LazyCommand("fl.commands:start", "Run a round script on the project's network."),
+        "resume": LazyCommand("fl.commands:resume", "Go on with a run that was interrupted."),
+    }
+    root.extend("run", commands)
+
+
+@click.command()
+@click.argument("script", type=click.Path(path_type=Path))
+@format_option
+@project_options
+def start(session: Session, script: Path, fmt: str) -> None:
+    """Run a round SCRIPT on the project's network; started again, it goes on where it was.
+
+    Exit status 9 when an expectation of the script (`expect:`) is not met, 7 or 8 when a replay does not pass.
+    """
+    from ledger.cli.runs import list_runs
+    from ledger.script import load_script
+
+    name = load_script(script).run.name  # a mistake in it is told before torch is loaded
+    fresh = all(known.name != name for known in list_runs(session))
+    run_federation(
+        lambda observer: _federation().start(session.project, script, network=session.network.name, observer=observer),
+        fmt=fmt,
+        fresh=fresh,
+    )
+
+
+@click.command()
+@click.argument("name")
+@format_option
+@project_options
+def resume(session: Session, name: str, fmt: str) -> None:
+    """Go on with run NAME; what has happened does not happen again."""
+    run_federation(
+        lambda observer: _federation().resume(session.project, name, network=session.network.name, observer=observer),
+        fmt=fmt,
+        fresh=False,
+    )
+
+
+def _federation() -> type[Federation]:
+    """Return the class, or say which extra is missing."""
+    try:
+        from fl.federation import Federation
+    except ModuleNotFoundError as error:
+        raise MissingExtra(feature="training", package=error.name, extra="fl") from error
+    return Federation
+
+
+def run_federation(make: Callable[[Callable[[Progress], None]], Federation], *, fmt: str, fresh: bool) -> RunResult:
+    """Run a federation with a progress bar, print its result, and judge it.
+
+    Args: make: given the observer. fresh: whether the run starts now, and is not gone on with.
+
+    Raises: Interrupted; FindingsError: an expectation was not met; the first finding of a replay that did not pass.
+    """
+    try:
+        with progress_bar() as bar:
+            bar.update(0, 1, "load")
+            federation = make(_observe(bar))
+            result = federation.run()
+    except KeyboardInterrupt:
+        raise Interrupted from None
+    from fl.report import print_result
+
+    print_result(federation.script, result, fmt=fmt, fresh=fresh)
+    judge(federation, result)
+    return result
+
+
+def judge(federation: Federation, result: RunResult) -> None:
+    """Return if a run ended as its script expects and every replay passed; raise otherwise."""
+    from fl.federation import find_unmet
+
+    unmet = find_unmet(federation.script, result)
+    if unmet:
+        raise FindingsError("; ".join(unmet), hint="fedtrail round explain N", unmet=unmet)
+    for item in result.rounds:
+        item.report.raise_for_status()
+
+
+def _observe(bar: Progressing) -> Callable[[Progress], None]:
+    def observe(progress: Progress) -> None:
+        within = (STAGES.index(progress.stage) if progress.stage in STAGES else len(STAGES)) / len(STAGES)
+        within += progress.done / max(progress.total, 1) / len(STAGES)
+        done = progress.rounds if progress.stage == "twin" else max(progress.round - 1, 0) + min(within, 1.0)
+        text = f"round {progress.round}/{progress.rounds}  {progress.stage}"
+        if progress.stage == "set-up":
+            done, text = 0, progress.text or "set up"
+        bar.update(done, progress.rounds, text)
+
+    return observe

@@ -1,0 +1,169 @@
+"""`fedtrail demo`: a project, a devnet, contracts, ten clients of whom three attack, five audited rounds."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+import yaml
+
+from fl.commands import run_federation
+from ledger.cli.output import format_option
+from ledger.cli.progress import progress_bar, say
+from ledger.errors import UsageError
+
+if TYPE_CHECKING:
+    from ledger.project import Project
+
+MARKER = ".demo"
+"""File that tells a folder of an earlier demo from one that must not be emptied."""
+SCRIPT_NAME = "demo.yaml"
+
+
+@click.command()
+@click.option("--rounds", default=5, show_default=True, type=click.IntRange(1, 1000))
+@click.option("--clients", default=10, show_default=True, type=click.IntRange(1, 1000))
+@click.option(
+    "--attack", default="sign-flip:3", show_default=True, metavar="KIND:N", help="N clients attack; 'none' for none."
+)
+@click.option("--seed", default=7, show_default=True, type=click.IntRange(min=0))
+@click.option("--engine", default="hardhat", show_default=True, help="hardhat or anvil.")
+@click.option(
+    "--dir",
+    "folder",
+    default=".fedtrail-demo",
+    show_default=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder of the demo's project; an earlier demo in it is replaced.",
+)
+@format_option
+def demo(rounds: int, clients: int, attack: str, seed: int, engine: str, folder: Path, fmt: str) -> None:
+    """Watch ten clients train on real data, three of them dishonest, with every round audited.
+
+    Afterwards the project is in the folder and its devnet still runs, so that you can look around.
+    """
+    text = make_script(rounds=rounds, clients=clients, attack=attack, seed=seed)
+    project = make_project(folder, text)
+    from fl.federation import Federation
+    from ledger import devnet
+
+    try:
+        deploy(project, engine)
+        project = type(project).find(folder)
+        script = folder / SCRIPT_NAME
+        run_federation(lambda observer: Federation.start(project, script, observer=observer), fmt=fmt, fresh=True)
+    except BaseException:
+        devnet.stop(project.state_dir)
+        raise
+    if fmt == "table":
+        print_next(folder, rounds)
+
+
+def make_script(*, rounds: int, clients: int, attack: str, seed: int) -> str:
+    """Return the demo's round script.
+
+    Raises: UsageError: the attack is not KIND:N, or an unknown one; ScriptError: too many attackers for the rule.
+    """
+    kind, attackers = parse_attack(attack)
+    script = {
+        "fedtrail": 1,
+        "run": {
+            "name": "demo",
+            "rounds": rounds,
+            "seed": seed,
+            "rule": {"name": "trimmed-mean", "trim": max(attackers, 1)} if clients > 2 else {"name": "mean"},
+            "purpose": "show that dishonest clients are withstood and every round can be recomputed",
+        },
+        "data": {"name": "digits", "partition": "dirichlet", "alpha": 1.0},
+        "clients": {"count": clients, "clip_norm": None},
+        "events": [{"at": "always", "clients": list(range(1, attackers + 1)), "attack": kind}] if attackers else [],
+        "compare": [{"name": "mean"}],
+        "expect": {"replay": "pass"},
+    }
+    return yaml.safe_dump(script, sort_keys=False)
+
+
+def parse_attack(text: str) -> tuple[str, int]:
+    """Return kind and number of attackers of `KIND:N`; no attackers for `none`."""
+    kind, _, count = text.partition(":")
+    if kind == "none":
+        return kind, 0
+    if not count.isdigit() or int(count) < 1:
+        raise UsageError(f"--attack is '{text}', expected KIND:N such as sign-flip:3, or none")
+    from fl.attacks import get_attack
+
+    get_attack(kind)
+    return kind, int(count)
+
+
+def make_project(folder: Path, script: str) -> Project:
+    """Return a new project with the demo's script; an earlier demo in the folder is stopped and replaced.
+
+    Raises: UsageError: the folder holds something else; ScriptError: the script cannot be.
+    """
+    from ledger import devnet
+    from ledger.project import Project
+    from ledger.script import parse_script
+
+    parse_script(script.encode(), name=SCRIPT_NAME)
+    if (folder / MARKER).exists():
+        devnet.stop(folder / ".fedtrail")
+        shutil.rmtree(folder)
+    elif folder.exists() and any(folder.iterdir()):
+        raise UsageError(f"{folder} holds something else; nothing was changed", hint="--dir names another folder")
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / MARKER).touch()
+    (folder / ".gitignore").write_text("*\n", encoding="utf-8")
+    project = Project.create(folder, "attack")
+    (folder / SCRIPT_NAME).write_text(script, encoding="utf-8")
+    return project
+
+
+def deploy(project: Project, engine: str) -> None:
+    """Start the demo's devnet, deploy the contracts and pin them."""
+    from ledger import devnet
+    from ledger.chain import deploy as deploy_contracts
+    from ledger.journal import Journal
+
+    with progress_bar() as bar:
+        bar.update(0, 1, f"start {engine}")
+        running = devnet.start(project.state_dir, engine=engine, detach=True)
+        bar.update(0, 1, "deploy the contracts")
+        network = project.network()
+        journal = Journal(project.journal_path)
+        try:
+            deployment = deploy_contracts(network, devnet.funded_account(0), journal)
+        finally:
+            journal.close()
+        project.save_deployment(network.name, deployment)
+    say(f"devnet  {running.engine} {running.rpc}  chain {running.chain_id}  ledger {deployment.ledger}")
+
+
+def print_next(folder: Path, rounds: int) -> None:
+    """Print what to type next; each line works as it stands, one after the other."""
+    program = find_program(folder)
+    number = min(3, rounds)
+    click.echo("\nnext, type:")
+    if folder.resolve() != Path.cwd():
+        click.echo(f"  cd {folder}")
+    for command, what in (
+        (f"round replay {number}", f"recompute round {number} from what the clients signed"),
+        (f"round explain {number}", "what is proved of it, what is not, and why"),
+        (f"round show {number}", "its phases, updates and proposal"),
+        ("client list", "who takes part, with which stake"),
+        ("devnet down", "stop the chain"),
+    ):
+        click.echo(f"  {program} {command:<16}  # {what}")
+
+
+def find_program(folder: Path) -> str:
+    """Return how `fedtrail` is called from a folder: by name when it is on the PATH."""
+    here = Path(sys.argv[0]).resolve()
+    on_path = shutil.which("fedtrail")
+    if here.name != "fedtrail" or (on_path and Path(on_path).resolve() == here):
+        return "fedtrail"
+    return os.path.relpath(here, folder.resolve())
