@@ -134,17 +134,19 @@ contract RoundLedger is IRoundLedger, EIP712 {
     function commitBatch(uint64 roundId, bytes calldata batch) external {
         RoundState storage round_ = _rounds[roundId];
         Clock memory clock = _committing(roundId, round_);
-        address[] memory signers = CommitBatch.fetchSigners(batch, REGISTRY, clock.openedAt);
+        uint256 count = CommitBatch.count(batch);
+        bytes memory request = CommitBatch.newRequest(count, clock.openedAt);
+        _markCommitted(roundId, batch, count, request);
+        address[] memory signers = CommitBatch.fetchSigners(request, REGISTRY);
         (bytes32[] memory leaves, bytes memory entries) = CommitBatch.verify(
             batch,
             signers,
             roundId,
             _domainSeparatorV4()
         );
-        _markCommitted(roundId, batch);
         bytes32 root = SegmentTree.root(leaves);
-        uint16 first = _appendSegment(roundId, round_, root, signers.length);
-        emit SegmentCommitted(roundId, root, first, uint16(signers.length), entries);
+        uint16 first = _appendSegment(roundId, round_, root, count);
+        emit SegmentCommitted(roundId, root, first, uint16(count), entries);
     }
 
     // ----------------------------------------------------------------------------------------------------- proposals
@@ -333,22 +335,27 @@ contract RoundLedger is IRoundLedger, EIP712 {
         round_.segmentsHash = keccak256(abi.encode(round_.segmentsHash, root, count));
     }
 
-    /// Set the bits of the batch's clients, which rise, so that each word is loaded and stored once.
-    function _markCommitted(uint64 roundId, bytes calldata batch) private {
-        mapping(uint256 word => uint256 bits) storage committedBits = _committedBits[roundId];
-        uint256 count = CommitBatch.count(batch);
-        uint256 word = CommitBatch.client(batch, 0) >> 8;
-        uint256 bits = committedBits[word];
-        for (uint256 i = 0; i < count; ++i) {
-            uint32 client = CommitBatch.client(batch, i);
-            if (client >> 8 != word) {
-                committedBits[word] = bits;
-                word = client >> 8;
-                bits = committedBits[word];
-            }
-            bits = _withBit(roundId, client, bits);
+    /// Set the bits of the batch's clients, which rise, so that each word is loaded and stored once, and name the
+    /// clients in the request to the registry.
+    function _markCommitted(
+        uint64 roundId,
+        bytes calldata batch,
+        uint256 count,
+        bytes memory request
+    ) private {
+        for (uint256 i = 0; i < count;) {
+            uint32 word = CommitBatch.client(batch, i) >> 8;
+            (uint256 added, uint256 next) = CommitBatch.addWord(batch, i, request);
+            uint256 bits = _committedBits[roundId][word];
+            if (bits & added != 0) revert AlreadyCommitted(roundId, _lowestClient(word, bits & added));
+            _committedBits[roundId][word] = bits | added;
+            i = next;
         }
-        committedBits[word] = bits;
+    }
+
+    function _lowestClient(uint32 word, uint256 bits) private pure returns (uint32 client) {
+        client = word << 8;
+        for (; bits & 1 == 0; bits >>= 1) ++client;
     }
 
     function _withBit(uint64 roundId, uint32 client, uint256 bits) private pure returns (uint256) {

@@ -126,7 +126,10 @@ library IntegerRules {
     }
 
     /// Slots of the `count` lowest scores, ties to the lower slot, in rising slot order.
-    function selectLowest(int256[] memory scores, uint256 count) internal pure returns (uint256[] memory slots) {
+    function selectLowest(
+        int256[] memory scores,
+        uint256 count
+    ) internal pure returns (uint256[] memory slots) {
         if (count > scores.length) revert TooFewUpdates(scores.length, count);
         slots = new uint256[](count);
         uint256 found = 0;

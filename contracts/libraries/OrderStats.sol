@@ -26,7 +26,12 @@ library OrderStats {
 
     /// Sum of the column without its `trim` lowest and highest values, given the lowest and the highest value that is
     /// kept. One pass of counting proves the hints; wrong ones revert.
-    function keptSum(int32[] memory column, uint256 trim, int32 low, int32 high) internal pure returns (int256) {
+    function keptSum(
+        int32[] memory column,
+        uint256 trim,
+        int32 low,
+        int32 high
+    ) internal pure returns (int256) {
         uint256 end = column.length - trim;
         Census memory seen = _count(column, low, high);
         bool lowHolds = seen.belowLow <= trim && trim < seen.upToLow;
@@ -34,7 +39,9 @@ library OrderStats {
         if (!lowHolds || !highHolds) revert WrongHint(low, high);
         if (low == high) return int256(low) * int256(end - trim);
         return
-            seen.between + int256(low) * int256(seen.upToLow - trim) + int256(high) * int256(end - seen.belowHigh);
+            seen.between +
+            int256(low) * int256(seen.upToLow - trim) +
+            int256(high) * int256(end - seen.belowHigh);
     }
 
     function _count(int32[] memory column, int32 low, int32 high) private pure returns (Census memory seen) {

@@ -21,19 +21,20 @@ library SegmentTree {
         while (width > 1) {
             uint256 pairs = width >> 1;
             assembly ("memory-safe") {
-                let base := add(hashes, 0x20)
-                let free := mload(0x40)
-                mstore8(free, 0x01)
-                for {
-                    let i := 0
-                } lt(i, pairs) {
-                    i := add(i, 1)
-                } {
-                    mcopy(add(free, 0x01), add(base, shl(6, i)), 0x40)
-                    mstore(add(base, shl(5, i)), keccak256(free, 0x41))
+                let to := add(hashes, 0x20)
+                let from := to
+                let node := mload(0x40)
+                let children := add(node, 0x01)
+                let end := add(to, shl(5, pairs))
+                mstore8(node, 0x01)
+                for {} lt(to, end) {} {
+                    mcopy(children, from, 0x40)
+                    mstore(to, keccak256(node, 0x41))
+                    from := add(from, 0x40)
+                    to := add(to, 0x20)
                 }
                 if and(width, 1) {
-                    mstore(add(base, shl(5, pairs)), mload(add(base, shl(5, sub(width, 1)))))
+                    mstore(to, mload(from))
                 }
             }
             width = pairs + (width & 1);

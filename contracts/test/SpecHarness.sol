@@ -26,7 +26,10 @@ contract SpecHarness {
         return IntegerRules.clamp(x, bound);
     }
 
-    function modelStep(int32[] calldata model, int32[] calldata step) external pure returns (int32[] memory next) {
+    function modelStep(
+        int32[] calldata model,
+        int32[] calldata step
+    ) external pure returns (int32[] memory next) {
         if (model.length != step.length) revert IntegerRules.LengthMismatch(step.length, model.length);
         next = new int32[](model.length);
         for (uint256 i = 0; i < model.length; ++i) next[i] = IntegerRules.modelStep(model[i], step[i]);
@@ -112,7 +115,12 @@ contract SpecHarness {
         return CommitHash.typedDigest(domain, KeyProof.registerHash(owner, signer, Role(role), deadline));
     }
 
-    function rotateDigest(bytes32 domain, uint32 id, address signer, uint256 deadline) external pure returns (bytes32) {
+    function rotateDigest(
+        bytes32 domain,
+        uint32 id,
+        address signer,
+        uint256 deadline
+    ) external pure returns (bytes32) {
         return CommitHash.typedDigest(domain, KeyProof.rotateHash(id, signer, deadline));
     }
 
@@ -150,7 +158,11 @@ contract SpecHarness {
         return keccak256(abi.encode(roundId, proposal, segments, keccak256(excluded), included));
     }
 
-    function headHash(bytes32 previous, uint64 roundId, bytes32 proposalHash_) external pure returns (bytes32) {
+    function headHash(
+        bytes32 previous,
+        uint64 roundId,
+        bytes32 proposalHash_
+    ) external pure returns (bytes32) {
         return keccak256(abi.encode(previous, roundId, proposalHash_));
     }
 
@@ -232,9 +244,11 @@ contract SpecHarness {
             if (rule != Rule.Sum32) updates[i] = IntegerRules.clampAll(updates[i], bound);
         }
         if (rule == Rule.Krum) select = 1;
-        if (rule == Rule.Krum || rule == Rule.MultiKrum) updates = _pick(updates, _select(updates, param, select));
+        if (rule == Rule.Krum || rule == Rule.MultiKrum)
+            updates = _pick(updates, _select(updates, param, select));
         result = new int32[](size);
-        for (uint256 j = 0; j < size; ++j) result[j] = _aggregateColumn(rule, param, cap, _column(updates, j), examples);
+        for (uint256 j = 0; j < size; ++j)
+            result[j] = _aggregateColumn(rule, param, cap, _column(updates, j), examples);
     }
 
     function _aggregateColumn(
@@ -251,11 +265,18 @@ contract SpecHarness {
         return IntegerRules.mean(column);
     }
 
-    function _select(int32[][] memory updates, uint256 f, uint256 count) private pure returns (uint256[] memory) {
+    function _select(
+        int32[][] memory updates,
+        uint256 f,
+        uint256 count
+    ) private pure returns (uint256[] memory) {
         return IntegerRules.selectLowest(IntegerRules.krumScores(IntegerRules.distances(updates), f), count);
     }
 
-    function _pick(int32[][] memory updates, uint256[] memory slots) private pure returns (int32[][] memory picked) {
+    function _pick(
+        int32[][] memory updates,
+        uint256[] memory slots
+    ) private pure returns (int32[][] memory picked) {
         picked = new int32[][](slots.length);
         for (uint256 i = 0; i < slots.length; ++i) picked[i] = updates[slots[i]];
     }
