@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ledger.errors import BadConfiguration, CannotReach, NoProject, NotFoundError, UsageError
 from ledger.marked import Document, SyntaxProblem, parse
+from ledger.suggestions import suggest
 from ledger.tomlfile import set_network_values, write_atomically
 
 if TYPE_CHECKING:
@@ -239,12 +239,6 @@ def _verify_table(path: Path, document: Document, place: tuple[str, ...], types:
 def _bad(path: Path, document: Document, place: tuple[str | int, ...], what: str) -> BadConfiguration:
     mark = document.locate(place)
     return BadConfiguration(file=f"{path}:{mark.line}:{mark.column}", what=what)
-
-
-def suggest(name: str, known: Any) -> str:
-    """Return `; did you mean 'x'?` for the nearest known name, or nothing."""
-    near = difflib.get_close_matches(name, [str(k) for k in known], n=1)
-    return f"; did you mean '{near[0]}'?" if near else ""
 
 
 def read_template(name: str) -> str:

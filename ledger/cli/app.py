@@ -80,7 +80,3 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if debug:
             traceback.print_exc()
         return to_failure(error, debug=debug).report(arguments)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from ledger.cli.lazy import LazyGroup
 from ledger.cli.output import format_option, print_record, print_rows, shorten
 from ledger.cli.participants import Known, find_participant, name_signers, owner_name, to_address, to_text
 from ledger.cli.progress import say
@@ -16,7 +17,7 @@ ROLES = ("client", "aggregator", "attestor")
 NEVER = (1 << 40) - 1
 
 
-@click.group()
+@click.group(cls=LazyGroup)
 def client() -> None:
     """Register, list and show participants: clients, aggregators, attestors."""
 

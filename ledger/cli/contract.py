@@ -10,13 +10,14 @@ from typing import Any
 import click
 
 from ledger import artifacts
+from ledger.cli.lazy import LazyGroup
 from ledger.cli.output import format_option, print_record, print_rows
 from ledger.cli.progress import progress_bar, say
 from ledger.cli.session import Session, project_options
 from ledger.errors import NotFoundError
 
 
-@click.group()
+@click.group(cls=LazyGroup)
 def contract() -> None:
     """Build, deploy and inspect the contracts."""
 

@@ -9,13 +9,14 @@ from typing import Any
 import click
 
 from ledger import devnet as node
+from ledger.cli.lazy import LazyGroup
 from ledger.cli.output import format_option, print_record
 from ledger.cli.progress import confirm, progress_bar, say
 from ledger.cli.session import Session, project_options
 from ledger.errors import NotFoundError
 
 
-@click.group()
+@click.group(cls=LazyGroup)
 def devnet() -> None:
     """Run a local chain for development; it listens on the loopback address only."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from typing import Any
 
@@ -10,6 +9,7 @@ import click
 
 from ledger.cli.output import format_option, print_record, print_rows
 from ledger.errors import FedtrailError, NotFoundError, iter_errors
+from ledger.suggestions import suggest
 
 _PART = re.compile(r"^(Cause and fix|Cause|Fix): (.*?)(?=\n(?:Cause|Fix)|\Z)", re.MULTILINE | re.DOTALL)
 
@@ -54,7 +54,6 @@ def explain(code: str | None, fmt: str) -> None:
         return
     wanted = code.upper() if code[:2].upper() == "FT" else f"FT{code}"
     if wanted not in known:
-        near = difflib.get_close_matches(wanted, known, n=1)
-        suggestion = f"; did you mean '{near[0]}'?" if near else ""
-        raise NotFoundError(kind="error code", name=code, suggestion=suggestion, hint="fedtrail explain lists all")
+        hint = "fedtrail explain lists all"
+        raise NotFoundError(kind="error code", name=code, suggestion=suggest(wanted, known), hint=hint)
     print_record("explain", describe(known[wanted]), fmt=fmt)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import click
 
+from ledger.cli.lazy import LazyGroup
 from ledger.cli.output import format_option, print_record, print_rows
 from ledger.cli.session import Session, project_options
 
 
-@click.group()
+@click.group(cls=LazyGroup)
 def key() -> None:
     """Make, list and rotate signing keys.
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 from collections.abc import Mapping
 from typing import NamedTuple, cast
 
 import click
+
+from ledger.suggestions import suggest
 
 
 class LazyCommand(NamedTuple):
@@ -55,9 +56,7 @@ class LazyGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command that is meant, or suggest the nearest."""
         if not ctx.resilient_parsing and args and args[0] not in self.list_commands(ctx) and args[0][:1] != "-":
-            near = difflib.get_close_matches(args[0], self.list_commands(ctx), n=1)
-            suggestion = f"; did you mean '{near[0]}'?" if near else ""
-            raise click.UsageError(f"no command '{args[0]}'{suggestion}", ctx)
+            raise click.UsageError(f"no command '{args[0]}'{suggest(args[0], self.list_commands(ctx))}", ctx)
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

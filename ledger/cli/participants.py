@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ledger.cli.session import Session
 from ledger.errors import NotEligible, NotFoundError
-from ledger.project import suggest
+from ledger.suggestions import suggest
 
 if TYPE_CHECKING:
     from eth_account.signers.local import LocalAccount

@@ -11,6 +11,7 @@ from ledger import spec
 from ledger.audit import iter_messages, replay
 from ledger.cli.explanations import explain_round
 from ledger.cli.failures import FailedWithData
+from ledger.cli.lazy import LazyGroup
 from ledger.cli.output import format_option, print_record, print_table, printable, to_plain
 from ledger.cli.runs import find_round, name_participants
 from ledger.cli.session import Session, project_options
@@ -22,7 +23,7 @@ run_option = click.option("--run", "run_name", metavar="NAME", help="Run of the 
 number_argument = click.argument("number", metavar="N", type=click.IntRange(min=1))
 
 
-@click.group("round")
+@click.group("round", cls=LazyGroup)
 def round_group() -> None:
     """Show, replay and explain rounds.
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ledger.cli.session import Session
 from ledger.errors import NotFoundError
-from ledger.project import suggest
+from ledger.suggestions import suggest
 
 if TYPE_CHECKING:
     from ledger.chain import Chain

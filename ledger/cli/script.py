@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from ledger.cli.lazy import LazyGroup
 from ledger.cli.output import format_option, print_record
 from ledger.errors import UsageError
 from ledger.project import TEMPLATES, read_template
@@ -14,7 +15,7 @@ from ledger.script import json_schema, load_script
 from ledger.tomlfile import write_atomically
 
 
-@click.group()
+@click.group(cls=LazyGroup)
 def script() -> None:
     """Check round scripts, print their schema, write new ones."""
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from ledger.cli.lazy import LazyGroup
 from ledger.cli.output import format_option, print_record
 from ledger.cli.participants import Known, find_participant, load_owner, unique_key
 from ledger.cli.progress import say
@@ -14,7 +15,7 @@ from ledger.cli.session import Session, project_options
 from ledger.units import format_wei, parse_wei
 
 
-@click.group()
+@click.group(cls=LazyGroup)
 def stake() -> None:
     """Show, deposit and withdraw stakes."""
 

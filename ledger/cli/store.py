@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from ledger.cli.lazy import LazyGroup
 from ledger.cli.output import format_option, print_record, print_rows, to_plain
 from ledger.cli.session import Session, project_options
 from ledger.errors import UsageError
@@ -15,7 +16,7 @@ from ledger.store import Cid, EmbeddedStore
 MAX_BYTES = 1 << 30
 
 
-@click.group()
+@click.group(cls=LazyGroup)
 def store() -> None:
     """Put blobs into the content store and get them out."""
 

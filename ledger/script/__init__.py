@@ -5,7 +5,6 @@ The SHA-256 of the file's bytes goes on chain with the task, so a run and its sc
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -37,6 +36,7 @@ from ledger.script.sections import (
     TrainingSection,
     WindowsSection,
 )
+from ledger.suggestions import suggest
 
 Place: TypeAlias = tuple[str | int, ...]
 
@@ -166,7 +166,7 @@ def _describe(error: Any, document: Document) -> str:
     place = document.resolve(tuple(error["loc"]))
     where = ".".join(map(str, place))
     if error["type"] == "extra_forbidden":
-        return f"unknown key '{place[-1]}'{_suggest(str(place[-1]))}"
+        return f"unknown key '{place[-1]}'{_suggest_key(str(place[-1]))}"
     if error["type"] == "missing":
         return f"'{'.'.join(map(str, (*place, error['loc'][-1])))}' is missing"
     if error["type"] in ("event_kind", "value_error"):
@@ -180,12 +180,11 @@ def _shorten(value: object) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def _suggest(key: str) -> str:
+def _suggest_key(key: str) -> str:
     known = sorted(_collect_keys(json_schema()))
     if key in known:
         return ": it does not belong in this section"
-    near = difflib.get_close_matches(key, known, n=1)
-    return f"; did you mean '{near[0]}'?" if near else ""
+    return suggest(key, known)
 
 
 def _collect_keys(schema: dict[str, Any]) -> set[str]:
