@@ -29,7 +29,7 @@ def collect_clauses() -> set[str]:
 
 
 def test_every_test_that_the_threat_model_names_exists():
-    named = set(re.findall(r"`(test_?[A-Za-z0-9_]+)`", (DOCS / "threat-model.md").read_text("utf-8")))
+    named = set(re.findall(r"`((?:test|invariant)_?[A-Za-z0-9_]+)`", (DOCS / "threat-model.md").read_text("utf-8")))
     assert len(named) > 20
     assert named - collect_tests() == set()
 
