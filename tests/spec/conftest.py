@@ -6,90 +6,21 @@ import hashlib
 import json
 import os
 import subprocess
-import urllib.request
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from eth_abi.abi import decode, encode
-from eth_utils.abi import collapse_if_tuple
+import rlp
 from eth_utils.crypto import keccak
+from raw_node import SENDER, Contract, Node, deploy
 
 from ledger import artifacts, devnet, nodejs
 
 ROOT = Path(__file__).resolve().parents[2]
 HARNESS = "contracts/test/SpecHarness.sol"
-
-
-@dataclass(frozen=True, slots=True)
-class Node:
-    """JSON-RPC of a devnet, in batches: one request for hundreds of calls."""
-
-    rpc: str
-
-    def batch(self, calls: Sequence[tuple[str, list[Any]]]) -> list[dict[str, Any]]:
-        body = [{"jsonrpc": "2.0", "id": i, "method": m, "params": p} for i, (m, p) in enumerate(calls)]
-        headers = {"content-type": "application/json"}
-        request = urllib.request.Request(self.rpc, json.dumps(body).encode(), headers)
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        with opener.open(request, timeout=120) as answer:
-            return sorted(json.load(answer), key=lambda item: item["id"])
-
-    def call(self, method: str, *params: Any) -> Any:
-        answer = self.batch([(method, list(params))])[0]
-        if "error" in answer:
-            raise RuntimeError(str(answer["error"]))
-        return answer["result"]
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What a call gave: its outputs, or the name and arguments of the error that it reverted with."""
-
-    outputs: tuple[Any, ...] | None
-    error: str | None = None
-    arguments: tuple[Any, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Harness:
-    """contracts/test/SpecHarness.sol on a devnet."""
-
-    node: Node
-    address: str
-    abi: list[dict[str, Any]]
-
-    def ask(self, calls: Sequence[tuple[str, Sequence[Any]]]) -> list[Answer]:
-        functions = {item["name"]: item for item in self.abi if item["type"] == "function"}
-        requests = [{"to": self.address, "data": _encode_call(functions[name], args)} for name, args in calls]
-        answers = self.node.batch([("eth_call", [request, "latest"]) for request in requests])
-        pairs = zip(calls, answers, strict=True)
-        return [self._read(functions[name]["outputs"], answer) for (name, _), answer in pairs]
-
-    def _read(self, outputs: list[dict[str, Any]], answer: dict[str, Any]) -> Answer:
-        if "error" not in answer:
-            return Answer(tuple(decode(_types(outputs), bytes.fromhex(answer["result"][2:]))))
-        text = answer["error"]["data"]
-        data = bytes.fromhex((text["data"] if isinstance(text, dict) else text)[2:])
-        errors = {_selector(item): item for item in self.abi if item["type"] == "error"}
-        item = errors.get(data[:4])
-        if item is None:
-            return Answer(None, error=f"0x{data.hex()}")
-        return Answer(None, error=item["name"], arguments=tuple(decode(_types(item["inputs"]), data[4:])))
-
-
-def _types(items: list[dict[str, Any]]) -> list[str]:
-    return [collapse_if_tuple(item) for item in items]
-
-
-def _selector(item: dict[str, Any]) -> bytes:
-    return keccak(f"{item['name']}({','.join(_types(item['inputs']))})".encode())[:4]
-
-
-def _encode_call(item: dict[str, Any], arguments: Sequence[Any]) -> str:
-    return "0x" + (_selector(item) + encode(_types(item["inputs"]), list(arguments))).hex()
+NOBODY = "0x" + "00" * 20
+UNBOND_SECONDS = 30 * 86400
 
 
 def _compile_harness(cache: pytest.Cache) -> dict[str, Any]:
@@ -127,12 +58,21 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[devnet.Devnet]
 
 
 @pytest.fixture(scope="session")
-def harness(network: devnet.Devnet, pytestconfig: pytest.Config) -> Harness:
-    """Return the deployed harness."""
-    node = Node(network.rpc)
+def harness(network: devnet.Devnet, pytestconfig: pytest.Config) -> Contract:
+    """Return contracts/test/SpecHarness.sol, deployed."""
     compiled = _compile_harness(pytestconfig.cache)
-    sender = node.call("eth_accounts")[0]
-    request = {"from": sender, "data": "0x" + compiled["bytecode"], "gas": hex(16_000_000)}
-    receipt = node.call("eth_getTransactionReceipt", node.call("eth_sendTransaction", request))
-    assert receipt["status"] == "0x1"
-    return Harness(node, receipt["contractAddress"], compiled["abi"])
+    return deploy(Node(network.rpc), compiled["abi"], bytes.fromhex(compiled["bytecode"]), [])
+
+
+@pytest.fixture(scope="session")
+def contracts(network: devnet.Devnet) -> tuple[Contract, Contract]:
+    """Return a fresh registry and ledger, which the first test account governs; unbonding takes thirty days."""
+    node = Node(network.rpc)
+    registry, ledger = artifacts.load("ParticipantRegistry"), artifacts.load("RoundLedger")
+    nonce = int(node.call("eth_getTransactionCount", SENDER, "latest"), 16)
+    # Each contract is told the other's address: the ledger is the sender's next creation.
+    address = "0x" + keccak(rlp.encode([bytes.fromhex(SENDER[2:]), nonce + 1]))[12:].hex()
+    first = deploy(node, registry.abi, registry.bytecode, [address, NOBODY, 1, 1, 1, 0, UNBOND_SECONDS])
+    second = deploy(node, ledger.abi, ledger.bytecode, [first.address, NOBODY, SENDER])
+    assert second.address == address
+    return first, second
