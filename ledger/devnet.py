@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -157,7 +158,7 @@ def _folder(state_dir: Path) -> Path:
 def _make_command(folder: Path, engine: str, port: int, *, project: Path) -> list[str]:
     place = ["--port", str(port)]
     if engine == "anvil":
-        state = ["--state", str(folder / "anvil.json"), "--state-interval", "1"]
+        state = ["--state", str(_prepare_state(folder)), "--state-interval", "1"]
         limits = ["--enable-tx-gas-limit"]  # as on public chains (EIP-7825) and on Hardhat
         return [nodejs.find_anvil(project=project), "--host", "127.0.0.1", *place, *state, *limits]
     cli = nodejs.find_package_file("hardhat/dist/src/cli.js", project=project)
@@ -170,6 +171,26 @@ def _make_command(folder: Path, engine: str, port: int, *, project: Path) -> lis
     link.symlink_to(next(parent for parent in cli.parents if parent.name == "node_modules"), target_is_directory=True)
     config = ["--config", str(home / "hardhat.config.js")]
     return [nodejs.find_node(), str(cli), *config, "node", "--hostname", "127.0.0.1", *place]
+
+
+def _prepare_state(folder: Path) -> Path:
+    """Return anvil's state file, whole: one that a kill left half-written gives way to the copy of the last start.
+
+    What that copy lacks is in the journal and is broadcast again.
+    """
+    state, copy = folder / "anvil.json", folder / "anvil.last-start.json"
+    if not state.exists():
+        copy.unlink(missing_ok=True)
+        return state
+    try:
+        json.loads(state.read_bytes())
+    except ValueError:
+        state.unlink()
+        if copy.exists():
+            shutil.copyfile(copy, state)
+    else:
+        shutil.copyfile(state, copy)
+    return state
 
 
 def _make_environment(**extra: str) -> Mapping[str, str]:
