@@ -147,11 +147,22 @@ def test_sums_of_many_clients_at_the_extremes_do_not_overflow(rule: spec.Rule, v
 
 def test_parameters_beyond_the_proofs_of_range_are_left_to_the_specification() -> None:
     updates = np.full((5, 2), MAX, dtype=np.int32)
-    for changes in ({"bound": MAX}, {"examples_cap": 1 << 40}, {"bound": 1 << 23, "examples_cap": 1 << 20}):
+    updates[0] = MIN
+    for changes in ({"bound": MAX}, {"examples_cap": 1 << 62}, {"bound": MAX, "examples_cap": 1 << 40}):
         for rule in spec.Rule:
             params = _params(rule, 5, **changes)
-            want = spec.aggregate(params, updates.tolist(), [1 << 31] * 5)
-            assert aggregate(params, updates, [1 << 31] * 5).tolist() == want
+            want = spec.aggregate(params, updates.tolist(), [1 << 60] * 5)
+            assert aggregate(params, updates, [1 << 60] * 5).tolist() == want
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_krum_beyond_the_proof_of_range_is_left_to_the_specification(seed: int) -> None:
+    # Both far ones lie near 2**78 from the middle and differ by 1; their limbs' sums pass 2**53, where doubles round.
+    far = np.random.default_rng(seed).integers(MAX - (1 << 20), MAX, 1 << 16, dtype=np.int32)
+    updates = np.stack([far, -far, np.zeros_like(far)])
+    updates[:2, 0] = 1, 0
+    params = _params(spec.Rule.KRUM, 3, bound=MAX)
+    assert aggregate(params, updates, [1] * 3).tolist() == updates[1].tolist()
 
 
 @pytest.mark.parametrize("rule", spec.Rule)

@@ -26,6 +26,12 @@ def test_quantize_is_the_specifications_and_counts_saturation(delta: np.ndarray,
     assert got.saturated == sum(abs(round(float(v) * (1 << scale_bits))) > bound for v in delta)
 
 
+def test_a_coordinate_at_the_bound_is_not_saturated_and_the_next_one_is() -> None:
+    delta = np.array([100.0, -100.0, 100.4, 101.0, -101.0], dtype=np.float32)
+    got = quantize(delta, scale_bits=0, bound=100)
+    assert (got.values.tolist(), got.saturated) == ([100, -100, 100, 100, -100], 2)
+
+
 def test_quantize_does_not_depend_on_the_block(monkeypatch: pytest.MonkeyPatch) -> None:
     delta = np.random.default_rng(5).normal(0, 4, 1000).astype(np.float32)
     whole = quantize(delta, scale_bits=20, bound=spec.MAX_BOUND)
