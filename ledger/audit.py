@@ -72,7 +72,7 @@ def replay(record: RoundRecord, aggregate: Aggregate = aggregate_by_spec) -> Aud
     """
     notes = _Notes(record)
     _check_completeness(notes)
-    if record.phase in (spec.Phase.OPEN, spec.Phase.EXPIRED) or not any(record.data_id):
+    if not any(record.data_id) and not record.exclusions:
         return _report(notes, _Included(), None)
     manifest = _check_manifest(notes)
     included = _check_updates(notes, manifest) if manifest else _Included()
@@ -130,7 +130,8 @@ def _check_manifest(notes: _Notes) -> spec.Manifest | None:
     """(2) and (3)"""
     record = notes.record
     if record.manifest.data is None:
-        notes.add("2", _gap(record.manifest, "manifest", record), record.aggregator)
+        # A block that is corrupt here is this store's fault: nobody is named.
+        notes.add("2", _gap(record.manifest, "manifest", record))
         return None
     try:
         manifest = spec.decode_manifest(record.manifest.data)
@@ -165,7 +166,8 @@ def _gap(fetched: Fetched, what: str, record: RoundRecord) -> FedtrailError:
     """Say why bytes are not there: missing is no accusation, bytes that do not hash to their CID are wrong."""
     if fetched.problem is not None and not fetched.missing:
         return fetched.problem
-    consequence = f"; {what} of round {record.number}: the round cannot be replayed"
+    why = f" ({fetched.problem.message})" if isinstance(fetched.problem, errors.ChainError) else ""
+    consequence = f"; {what} of round {record.number}: the round cannot be replayed{why}"
     cid = fetched.cid or "(never published)"
     return errors.Unavailable(cid=cid, found=0, stores=1, seconds=0.0, consequence=consequence)
 
@@ -246,18 +248,22 @@ def reason_of(error: FedtrailError) -> int:
 def _check_broken(notes: _Notes, entry: spec.ManifestEntry, error: FedtrailError) -> None:
     """(4) when the update is included, (5) when it is excluded."""
     record, found = notes.record, reason_of(error)
-    if not entry.reason:
-        # A blob that is not there, or not what its CID says, is the store's fault as likely as anybody's.
-        tampered = found in (_UNAVAILABLE, _TAMPERED)
-        notes.add("4", error if tampered else _wrong_exclusion(record, entry, "included", error.code), entry.client)
+    if not entry.reason and found in (_UNAVAILABLE, _TAMPERED):
+        # A blob that is not there, or not what was committed: it is the client's update, whoever changed it.
+        notes.add("4", error, entry.client)
+    elif not entry.reason:
+        notes.add("4", _wrong_exclusion(record, entry, "included", error.code), record.aggregator)
     elif entry.reason == _UNAVAILABLE:
         notes.attest(f"client {entry.client} was excluded because its update was unavailable (the aggregator's word)")
-    elif isinstance(error, errors.EvidenceError):
+    elif isinstance(
+        record.updates[entry.client].problem, errors.BlobCorrupt | errors.EvidenceError | errors.ChainError
+    ):
         notes.add("5", error, entry.client)
     elif not _is_published(record, entry):
-        notes.add("5", _wrong_exclusion(record, entry, f"FT{entry.reason}", "never signed as published"), entry.client)
+        wrong = _wrong_exclusion(record, entry, f"FT{entry.reason}", "never signed as published")
+        notes.add("5", wrong, record.aggregator)
     elif found != entry.reason:
-        notes.add("5", _wrong_exclusion(record, entry, f"FT{entry.reason}", error.code), entry.client)
+        notes.add("5", _wrong_exclusion(record, entry, f"FT{entry.reason}", error.code), record.aggregator)
 
 
 def _check_wrongly_excluded(notes: _Notes, entry: spec.ManifestEntry) -> None:
@@ -265,8 +271,7 @@ def _check_wrongly_excluded(notes: _Notes, entry: spec.ManifestEntry) -> None:
     if entry.reason == _UNAVAILABLE:
         notes.attest(f"client {entry.client} was excluded as unavailable; its update is available now")
     else:
-        error = _wrong_exclusion(notes.record, entry, f"FT{entry.reason}", "valid")
-        notes.add("5", error, notes.record.aggregator)
+        notes.add("5", _wrong_exclusion(notes.record, entry, f"FT{entry.reason}", "valid"), notes.record.aggregator)
 
 
 def _wrong_exclusion(record: RoundRecord, entry: spec.ManifestEntry, got: str, want: str) -> FedtrailError:

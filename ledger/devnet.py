@@ -20,7 +20,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ledger import nodejs, tether
-from ledger.devnet_process import find_port, get_start_mark, is_port_free, read_chain_id, read_tail
+from ledger.devnet_process import (
+    find_port,
+    get_start_mark,
+    is_port_free,
+    keep_clock_rising,
+    read_chain_id,
+    read_tail,
+)
 from ledger.errors import DevnetFailed, UsageError
 
 if TYPE_CHECKING:
@@ -80,6 +87,7 @@ def start(state_dir: Path, *, engine: str = "hardhat", port: int = 0, detach: bo
     process, pid = (_launch_detached if detach else _launch_tethered)(command, folder, log)
     try:
         rpc, chain_id = _wait_until_ready(process, log)
+        keep_clock_rising(rpc)
     except BaseException:
         _end(process)
         raise

@@ -6,9 +6,10 @@ import json
 import re
 import socket
 import subprocess
-import urllib.error
+import time
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 _READY = re.compile(r"(?:server at http://127\.0\.0\.1:|Listening on 127\.0\.0\.1:)(\d+)")
 _TAIL_BYTES = 2000
@@ -26,14 +27,30 @@ def find_port(log: Path) -> int | None:
 
 def read_chain_id(rpc: str) -> int | None:
     """Return the chain id that a node on the loopback address answers with, or None."""
-    body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "eth_chainId", "params": []}).encode()
+    try:
+        return int(_request(rpc, "eth_chainId"), 16)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def keep_clock_rising(rpc: str) -> None:
+    """Bring the clock of a node that was restarted with its state at least to its last block.
+
+    anvil's clock starts again at the time of day: after moves into the future, the next block would be older than
+    the one before it, and deadlines that had passed would be open again.
+    """
+    latest = int(_request(rpc, "eth_getBlockByNumber", "latest", False)["timestamp"], 16)
+    if latest > time.time():
+        _request(rpc, "evm_setNextBlockTimestamp", latest + 1)
+        _request(rpc, "evm_mine")
+
+
+def _request(rpc: str, method: str, *params: object) -> Any:
+    body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).encode()
     request = urllib.request.Request(rpc, body, {"Content-Type": "application/json"})
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    try:
-        with direct.open(request, timeout=5) as answer:
-            return int(json.load(answer)["result"], 16)
-    except (OSError, urllib.error.URLError, ValueError, KeyError, TypeError):
-        return None
+    with direct.open(request, timeout=5) as answer:
+        return json.load(answer)["result"]
 
 
 def read_tail(log: Path) -> str:

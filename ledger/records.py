@@ -21,12 +21,13 @@ class Fetched:
     data: bytes | None
     """The bytes; None when they did not come."""
     problem: errors.FedtrailError | None = None
-    """Why not: Unavailable (not an accusation), BlobCorrupt, Oversized or NotCanonical."""
+    """Why not: Unavailable or StoreUnreachable (no accusation), BlobCorrupt, Oversized or NotCanonical."""
 
     @property
     def missing(self) -> bool:
-        """Whether the bytes could not be had at all."""
-        return self.data is None and (self.problem is None or isinstance(self.problem, errors.EvidenceError))
+        """Whether the bytes could not be had at all: an absent blob, or a store that does not answer."""
+        gaps = (errors.EvidenceError, errors.ChainError)
+        return self.data is None and (self.problem is None or isinstance(self.problem, gaps))
 
 
 NOTHING = Fetched(cid="", data=None)

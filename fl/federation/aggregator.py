@@ -13,7 +13,7 @@ from fl.federation.clients import Publication
 from fl.federation.context import Context, Roster, RoundPlan, header_of
 from ledger import commitments, spec
 from ledger.audit import judge_update, reason_of
-from ledger.errors import BlobCorrupt, FedtrailError, Unavailable
+from ledger.errors import BlobCorrupt, ChainError, FedtrailError, Unavailable
 from ledger.history import fetch, load_round, to_cid, to_content
 from ledger.records import RoundRecord
 from ledger.script import AggregatorEvent
@@ -53,6 +53,8 @@ def collect(ctx: Context, roster: Roster, plan: RoundPlan, publications: Mapping
         publication = publications.get(member.client)
         try:
             blob, values = _fetch_update(ctx, record, member, publication)
+        except ChainError:
+            raise  # our store is down: that is no reason to exclude anybody
         except FedtrailError as error:
             entries.append(_entry(member, publication, reason_of(error)))
         else:
@@ -73,6 +75,8 @@ def _fetch_update(
         raise Unavailable(cid="(never published)", found=0, stores=1, seconds=0.0, consequence="")
     limit = spec.HEADER_BYTES + spec.WORD_BYTES * record.task.size + spec.TRAILING_ALLOWANCE_BYTES
     fetched = fetch(ctx.store, to_cid(publication.content), limit)
+    if isinstance(fetched.problem, ChainError):
+        raise fetched.problem
     if isinstance(fetched.problem, BlobCorrupt):
         # A block that is corrupt in our store says nothing about the client: to us the update is unavailable.
         raise Unavailable(cid=fetched.cid, found=0, stores=1, seconds=0.0, consequence="")

@@ -131,7 +131,7 @@ def relay(ctx: Context, roster: Roster, plan: RoundPlan, submissions: Sequence[S
     """Send the commitments of a round in one verified batch; return who was refused.
 
     The relayer checks each signature first: the contract refuses a batch as a whole, and nobody should be able to
-    keep the others out of a round with a bad signature of its own.
+    keep the others out of a round with a bad signature of its own, or with a commitment of its own in between.
     """
     good: list[Submission] = []
     refusals: Refusals = []
@@ -144,11 +144,33 @@ def relay(ctx: Context, roster: Roster, plan: RoundPlan, submissions: Sequence[S
             refusals.append((submission.client, error.code))
         else:
             good.append(submission)
-    entries = [Entry(client=s.member.client, commitment=s.member.commitment, signature=s.signature) for s in good]
-    if entries:
-        key = ctx.key(*plan.key("commit"))
-        ctx.chain.commit_batch(plan.round_id, entries, key=key, sender=roster.operator)
+    return refusals + _send_commitments(ctx, roster, plan, good)
+
+
+def _send_commitments(ctx: Context, roster: Roster, plan: RoundPlan, good: Sequence[Submission]) -> Refusals:
+    """Send one batch; when the contract refuses it as a whole, send each alone and tell who was refused."""
+    if not good:
+        return []
+    try:
+        _send_batch(ctx, roster, plan, good, "commit")
+    except (spec.RuleError, spec.SpecError):
+        pass  # somebody committed by itself meanwhile, or the round filled up: the others still have their places
+    else:
+        return []
+    refusals: Refusals = []
+    for submission in good:
+        try:
+            _send_batch(ctx, roster, plan, [submission], f"client/{submission.client}/commit")
+        except (spec.RuleError, spec.SpecError) as error:
+            refusals.append((submission.client, error.code))
     return refusals
+
+
+def _send_batch(ctx: Context, roster: Roster, plan: RoundPlan, submissions: Sequence[Submission], name: str) -> None:
+    entries = [
+        Entry(client=s.member.client, commitment=s.member.commitment, signature=s.signature) for s in submissions
+    ]
+    ctx.chain.commit_batch(plan.round_id, entries, key=ctx.key(*plan.key(name)), sender=roster.operator)
 
 
 def _verify_submission(ctx: Context, roster: Roster, plan: RoundPlan, submission: Submission) -> None:

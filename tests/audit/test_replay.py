@@ -185,3 +185,44 @@ def test_a_wrong_fast_path_accuses_nobody() -> None:
         return np.zeros(updates.shape[1], dtype=np.int32)
 
     assert replay(RoundMaker().record(), broken).verdict is Verdict.PASS
+
+
+def test_a_store_that_does_not_answer_accuses_nobody() -> None:
+    record = RoundMaker().record()
+    down = errors.StoreUnreachable(address="/ip4/127.0.0.1/tcp/1", reason="connection refused")
+    record.updates[5] = Fetched(cid="bafk", data=None, problem=down)
+    report = replay(record)
+    assert (report.verdict, [f.error.code for f in report.findings]) == (Verdict.INCOMPLETE, ["FT801"])
+    assert "connection refused" in report.findings[0].error.message
+    gone = Fetched(cid="bafk", data=None, problem=down)
+    assert codes(replace(RoundMaker().record(), manifest=gone)) == ["FT801"]
+
+
+def test_a_corrupt_manifest_in_the_store_is_an_integrity_failure_that_names_nobody() -> None:
+    corrupt = Fetched(cid="bafk", data=None, problem=errors.BlobCorrupt(cid="bafk", got="00ff"))
+    report = replay(replace(RoundMaker().record(), manifest=corrupt))
+    assert [(f.error.code, f.participant) for f in report.findings] == [("FT708", None)]
+
+
+def test_a_round_abandoned_with_exclusions_and_no_manifest_is_incomplete() -> None:
+    record = RoundMaker(reasons={5: 710}).record()
+    abandoned = replace(record, phase=spec.Phase.ABANDONED, proposal=None, data_id=spec.ZERO_DIGEST, manifest=NOTHING)
+    report = replay(abandoned)
+    assert (report.verdict, [f.error.code for f in report.findings]) == (Verdict.INCOMPLETE, ["FT801"])
+
+
+def test_the_exclusions_of_an_abandoned_round_are_checked() -> None:
+    maker = RoundMaker(reasons={5: 710})
+    maker.published[5] = maker.blob(5)[:-1]
+    honest = replace(maker.record(), phase=spec.Phase.ABANDONED, proposal=None)
+    assert replay(honest).verdict is Verdict.NOTHING
+    lie = replace(RoundMaker(reasons={5: 710}).record(), phase=spec.Phase.ABANDONED, proposal=None)
+    assert [(f.error.code, f.participant) for f in replay(lie).findings] == [("FT706", 1)]
+
+
+def test_a_block_that_is_corrupt_here_does_not_accuse_the_aggregator_that_excluded_it() -> None:
+    maker = RoundMaker(reasons={5: 710})
+    maker.published[5] = maker.blob(5)[:-1]
+    record = maker.record()
+    record.updates[5] = Fetched(cid="bafk", data=None, problem=errors.BlobCorrupt(cid="bafk", got="00ff"))
+    assert [(f.error.code, f.participant) for f in replay(record).findings] == [("FT701", 5)]

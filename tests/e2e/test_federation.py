@@ -223,6 +223,20 @@ def test_a_model_with_batch_normalisation_goes_in_and_comes_out(
     assert any("num_batches_tracked" in name for name in state)
 
 
+def test_a_client_that_committed_by_itself_does_not_keep_the_others_out(
+    project: Project, write_script: ScriptWriter
+) -> None:
+    federation = Federation.start(project, write_script())
+    ctx, (roster, task_id, model, cid) = federation.ctx, federation._set_up()
+    plan = federation._open(roster, task_id, 1, model, cid)
+    submissions, _, _ = clients.prepare_all(ctx, roster, plan)
+    early = submissions[2].member
+    entry = Entry(client=early.client, commitment=early.commitment, signature=submissions[2].signature)
+    ctx.chain.commit_batch(plan.round_id, [entry], key=ctx.key("early"), sender=roster.operator)
+    assert clients.relay(ctx, roster, plan, submissions) == [(3, "FT603")]
+    assert ctx.chain.get_round(plan.round_id).committed == 5
+
+
 def test_the_same_name_with_another_script_is_refused(project: Project, write_script: ScriptWriter) -> None:
     Federation.start(project, write_script(name="taken"))
     with pytest.raises(errors.UsageError, match="another script"):
