@@ -25,7 +25,7 @@ from ledger.spec.errors import (
     WrongVersion,
 )
 from ledger.spec.numbers import INT32_MAX, MAX_NUM_EXAMPLES
-from ledger.spec.tree import WORD_BYTES, compute_chunk_root, decode_int32
+from ledger.spec.tree import DIGEST_BYTES, WORD_BYTES, compute_chunk_root, decode_int32
 
 FORMAT_VERSION = 1
 HEADER = struct.Struct(">2scB32sQIIIBB2x")
@@ -42,6 +42,13 @@ class Kind(enum.Enum):
     UPDATE = b"U"
     AGGREGATE = b"A"
     MODEL = b"M"
+
+
+def _verify_length(got: int, want: int) -> None:
+    if got < want:
+        raise WrongLength(got=got, want=want)
+    if got > want:
+        raise TrailingBytes(extra=got - want, want=want)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,10 +99,11 @@ class VectorBlob:
 def encode_vector(header: VectorHeader, payload: bytes) -> bytes:
     """Return the canonical blob of a vector (§3.1).
 
-    Raises: WrongLength: payload is not 4 * header.size bytes.
+    Raises: WrongLength: payload is not 4 * header.size bytes. TrailingBytes: a digest is longer than 32 bytes.
     """
     if len(payload) != WORD_BYTES * header.size:
         raise WrongLength(got=HEADER_BYTES + len(payload), want=header.size_bytes)
+    _verify_length(len(header.domain_separator), DIGEST_BYTES)
     fields = (header.round_id, header.client, header.num_examples, header.size)
     tail = (header.scale_bits, header.leaf_log2)
     magic = (b"FT", header.kind.value, FORMAT_VERSION, header.domain_separator)
@@ -220,6 +228,9 @@ class ContentId:
     digest: bytes
     """SHA-256 of the root block, 32 bytes."""
 
+    def __post_init__(self) -> None:
+        _verify_length(len(self.digest), DIGEST_BYTES)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ManifestEntry:
@@ -259,6 +270,7 @@ _CODECS = (0x55, 0x70)
 
 def encode_manifest(manifest: Manifest) -> bytes:
     """Return the canonical bytes of a manifest (§3.3); its SHA-256 is the proposal's dataId."""
+    _verify_length(len(manifest.domain_separator), DIGEST_BYTES)
     head = (b"FTD\x01", manifest.domain_separator, manifest.round_id, len(manifest.entries))
     parts = [content or _NOTHING for content in (manifest.base, manifest.aggregate, manifest.model)]
     blobs = [field for part in parts for field in (part.codec, part.digest)]
@@ -266,6 +278,7 @@ def encode_manifest(manifest: Manifest) -> bytes:
 
 
 def _encode_entry(entry: ManifestEntry) -> bytes:
+    _verify_length(len(entry.signature), 2 * DIGEST_BYTES)
     content = entry.content or _NOTHING
     r, vs = entry.signature[:32], entry.signature[32:]
     return ENTRY.pack(entry.client, entry.reason, content.codec, content.digest, r, vs)
@@ -299,13 +312,6 @@ def decode_manifest(data: bytes) -> Manifest:
     return manifest
 
 
-def _verify_length(got: int, want: int) -> None:
-    if got < want:
-        raise WrongLength(got=got, want=want)
-    if got > want:
-        raise TrailingBytes(extra=got - want, want=want)
-
-
 def _verify_rising(clients: list[int]) -> None:
     for before, after in itertools.pairwise(clients):
         if after <= before:
@@ -314,6 +320,8 @@ def _verify_rising(clients: list[int]) -> None:
 
 def _decode_entry(fields: tuple[int, int, int, bytes, bytes, bytes]) -> ManifestEntry:
     client, reason, codec, digest, r, vs = fields
+    if codec == 0 and any(r + vs):
+        raise NotCanonical(what=f"client {client} published nothing and signed for it")
     return ManifestEntry(client=client, reason=reason, content=_decode_content(codec, digest), signature=r + vs)
 
 

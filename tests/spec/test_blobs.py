@@ -38,16 +38,17 @@ CONTENTS = st.none() | st.builds(spec.ContentId, codec=st.sampled_from([0x55, 0x
 
 
 @st.composite
-def manifests(draw: st.DrawFn) -> spec.Manifest:
-    entries = tuple(
-        spec.ManifestEntry(
-            client=client,
-            reason=draw(st.integers(0, (1 << 16) - 1)),
-            content=draw(CONTENTS),
-            signature=draw(st.binary(min_size=64, max_size=64)),
-        )
-        for client in sorted(draw(st.sets(UINT32, max_size=4)))
+def entries_of(draw: st.DrawFn, client: int) -> spec.ManifestEntry:
+    content = draw(CONTENTS)
+    signature = draw(st.binary(min_size=64, max_size=64)) if content else bytes(64)
+    return spec.ManifestEntry(
+        client=client, reason=draw(st.integers(0, (1 << 16) - 1)), content=content, signature=signature
     )
+
+
+@st.composite
+def manifests(draw: st.DrawFn) -> spec.Manifest:
+    entries = tuple(draw(entries_of(client)) for client in sorted(draw(st.sets(UINT32, max_size=4))))
     return spec.Manifest(
         domain_separator=draw(DIGESTS),
         round_id=draw(st.integers(0, (1 << 64) - 1)),
@@ -201,3 +202,22 @@ def test_a_vector_of_another_author_opens_no_commitment() -> None:
     copied = spec.decode_vector(_make_update([1, 2], client=4), max_bytes=4096)
     assert mine.root() == copied.root()
     assert _commitment(mine) != _commitment(copied)
+
+
+def test_an_entry_that_was_never_published_carries_no_signature() -> None:
+    entry = spec.ManifestEntry(client=1, reason=801, content=None, signature=bytes(63) + b"\x01")
+    nothing = {"base": None, "aggregate": None, "model": None}
+    data = spec.encode_manifest(spec.Manifest(domain_separator=bytes(32), round_id=1, entries=(entry,), **nothing))
+    with pytest.raises(spec.NotCanonical, match="signed"):
+        spec.decode_manifest(data)
+
+
+def test_digests_and_signatures_of_another_length_are_not_encoded() -> None:
+    with pytest.raises(spec.WrongLength):
+        spec.ContentId(codec=0x55, digest=bytes(31))
+    with pytest.raises(spec.TrailingBytes):
+        spec.ContentId(codec=0x55, digest=bytes(33))
+    entry = spec.ManifestEntry(client=1, reason=0, content=None, signature=bytes(63))
+    nothing = {"base": None, "aggregate": None, "model": None}
+    with pytest.raises(spec.WrongLength):
+        spec.encode_manifest(spec.Manifest(domain_separator=bytes(32), round_id=1, entries=(entry,), **nothing))
