@@ -8,12 +8,12 @@ import subprocess
 import sys
 import time
 from contextlib import closing
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import pytest
 
 from ledger import devnet as devnets
-from ledger.chain import Chain, Connection, Network, Order, deploy
+from ledger.chain import Chain, Connection, Network, Order, deploy, sending
 from ledger.errors import WrongPhase
 from ledger.journal import MINED, WRITTEN, Journal
 
@@ -120,15 +120,25 @@ def test_a_transaction_that_reverts_when_it_is_mined_frees_its_key(federation, j
 
 def test_a_number_used_by_another_program_is_given_up_and_replaced(federation, journal):
     chain, payer = federation.chain, devnets.funded_account(8)
-    sending = chain._sending
     order = Order(call=chain.contracts.to_registry("deposit", 1, value_wei=3), key="d", sender=payer)
-    sending._write([order])
+    chain._sending._write([order])
     chain.w3.eth.wait_for_transaction_receipt(
         chain.w3.eth.send_transaction({"from": payer.address, "to": payer.address, "value": 1})
     )
     again = Chain.connect(chain.network, journal)
     receipt = again.send(order.call, key="d", sender=payer)
     assert receipt.find("Deposited").args["amount_wei"] == 3
+
+
+def test_what_was_written_and_never_sent_does_not_hold_up_the_rest_of_a_public_chain(federation, journal, monkeypatch):
+    monkeypatch.setattr(sending, "MINED_SECONDS", 5)
+    network, payer = replace(federation.chain.network, devnet=False), devnets.funded_account(6)
+    died = Chain.connect(network, journal)
+    died._sending._write([Order(call=died.contracts.to_registry("deposit", 1), key="forgotten", sender=payer)])
+    chain = Chain.connect(network, journal)
+    assert find(journal, "forgotten").nonce == get_nonce(chain, payer)  # reading sends nothing
+    chain.deposit(1, 1, key="next", sender=payer)
+    assert len(chain.events(names=["Deposited"])) == 2
 
 
 def run_until_anvil_loses(folder, act):

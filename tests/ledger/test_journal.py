@@ -138,3 +138,8 @@ def test_threads_and_connections_never_share_a_number(tmp_path):
     assert sorted(entry.nonce for entry in journals[0].entries(SCOPE)) == list(range(80))
     for journal in journals:
         journal.close()
+
+
+def test_a_write_waits_for_the_disk(journal):
+    # kill -9 cannot tell, only a power cut can: FULL is 2.
+    assert journal._db.execute("PRAGMA synchronous").fetchone() == (2,)

@@ -7,6 +7,7 @@ import sys
 import pytest
 from eth_account import Account
 
+from ledger import keys
 from ledger.chain import Network
 from ledger.errors import ConfigurationError, KeyExists, KeyLocked, KeyMissing, UsageError, WrongPassword
 from ledger.keys import DEVNET_PASSWORD, PASSWORD_VARIABLE, Keystore, password_for
@@ -119,22 +120,18 @@ def test_without_terminal_and_environment_a_key_stays_locked():
     assert f"{KeyLocked.__name__}: FT210: key 'hospital-a' is locked" in done.stderr
 
 
-def test_two_processes_cannot_make_the_same_key(keystore):
-    program = (
-        "import sys; from pathlib import Path; from ledger.keys import Keystore\n"
-        "sys.stdin.read(1); print(Keystore(Path(sys.argv[1])).new('a', 'devnet'))"
-    )
-    racers = [
-        subprocess.Popen(
-            [sys.executable, "-c", program, str(keystore.path)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for _ in range(2)
-    ]
-    outputs = [racer.communicate("g") for racer in racers]
-    assert sorted(racer.returncode for racer in racers) == [0, 1]
-    winner = next(out for racer, (out, _) in zip(racers, outputs, strict=True) if racer.returncode == 0)
-    assert keystore.address("a") == winner.strip()
+def test_a_key_that_another_process_makes_meanwhile_is_not_overwritten(keystore, monkeypatch):
+    racing = Keystore(keystore.path)
+    make_account = keys._make_account
+    won = []
+
+    def race():
+        monkeypatch.setattr(keys, "_make_account", make_account)
+        won.append(racing.new("a", DEVNET_PASSWORD))
+        return make_account()
+
+    monkeypatch.setattr(keys, "_make_account", race)
+    with pytest.raises(KeyExists):
+        keystore.new("a", DEVNET_PASSWORD)
+    assert [keystore.load("a", DEVNET_PASSWORD).address] == won
+    assert list(keystore.path.iterdir()) == [keystore.path / "a.json"]
