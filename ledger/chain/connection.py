@@ -136,6 +136,20 @@ class Connection:
         return CannotReach(rpc=self.rpc, reason=reason, tries=tries, seconds=time.monotonic() - began)
 
 
+def move_clock(connection: Connection, seconds: int) -> None:
+    """Mine a block at a time of our choosing; devnets only."""
+    connection.request("evm_setNextBlockTimestamp", seconds)
+    connection.request("evm_mine")
+
+
+def get_scope(connection: Connection, chain_id: int) -> str:
+    """Return a name for this very chain in the journal: its id and the hash of its first block."""
+    genesis = connection.request("eth_getBlockByNumber", "0x0", False)
+    if not isinstance(genesis, dict):
+        raise ChainError("the node does not serve the chain's first block")
+    return f"{chain_id}:{genesis['hash']}"
+
+
 def _get_reason(problem: Exception) -> str:
     text = str(problem)
     known = ("Connection refused", "Connection reset", "Name or service not known", "Network is unreachable")

@@ -1,4 +1,4 @@
-"""Read the events of the contracts from a node's logs."""
+"""Read receipts and the events of the contracts from a node's answers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from ledger.chain.abi import get_events
 from ledger.chain.connection import Connection, NodeRefused, to_bytes, to_hex, to_quantity
-from ledger.chain.views import Event, name_event
+from ledger.chain.views import Event, Receipt, name_event
 from ledger.errors import Pruned, UsageError
 
 BLOCKS_PER_REQUEST = 5000
@@ -27,6 +27,18 @@ def decode_logs(logs: Iterable[dict[str, Any]]) -> Iterator[Event]:
                 tx=to_bytes(log["transactionHash"]),
                 log_index=int(log["logIndex"], 16),
             )
+
+
+def make_receipt(raw: dict[str, Any]) -> Receipt:
+    """Return a receipt from the node's own."""
+    created = raw.get("contractAddress")
+    return Receipt(
+        tx=to_bytes(raw["transactionHash"]),
+        block=int(raw["blockNumber"], 16),
+        gas_used=int(raw["gasUsed"], 16),
+        contract=to_bytes(created) if created else None,
+        events=tuple(decode_logs(raw["logs"])),
+    )
 
 
 def fetch_logs(

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any
 from ledger import spec
 from ledger.chain.abi import get_interface
 from ledger.chain.calls import Call, Contracts
-from ledger.chain.connection import Connection, NodeRefused, to_address, to_bytes, to_hex, to_quantity
+from ledger.chain.connection import Connection, NodeRefused, move_clock, to_address, to_bytes, to_hex, to_quantity
 from ledger.chain.logs import fetch_logs
 from ledger.chain.network import Network
 from ledger.chain.reverts import decode_revert
-from ledger.chain.sending import move_clock
 from ledger.chain.views import (
     Event,
     ParticipantView,

@@ -9,8 +9,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ledger.chain.calls import Call, spec_address
-from ledger.chain.connection import Connection, NodeRefused, to_bytes, to_hex, to_quantity
-from ledger.chain.logs import decode_logs
+from ledger.chain.connection import (
+    Connection,
+    NodeRefused,
+    get_scope,
+    move_clock,
+    to_hex,
+    to_quantity,
+)
+from ledger.chain.logs import make_receipt
 from ledger.chain.reverts import decode_revert
 from ledger.chain.views import Receipt
 from ledger.errors import ChainError, ConfigurationError, FedtrailError, NotMined, Reverted
@@ -63,7 +70,7 @@ class Sending:
         self._confirmations = 0 if devnet else confirmations
         self._lock = threading.RLock()
         self._is_recovered = False
-        self.scope = _get_scope(connection, chain_id)
+        self.scope = get_scope(connection, chain_id)
 
     def send(self, order: Order) -> Receipt:
         """Send one order, or find what became of it (see `send_many`)."""
@@ -225,7 +232,7 @@ class Sending:
         for entry, raw in zip(entries, found, strict=True):
             if raw["status"] != "0x1":
                 raise self._explain_revert(entry, raw, orders)
-        return [_make_receipt(raw) for raw in found]
+        return [make_receipt(raw) for raw in found]
 
     def _wait(self, entries: Sequence[Entry], broadcast: Collection[bytes]) -> list[dict[str, Any]]:
         """Return the receipts once they are deep enough; give the node what it lacks beyond those just broadcast."""
@@ -271,19 +278,6 @@ class Sending:
         return Reverted(call=order.call.name, reason="the state changed while it was on its way; try again")
 
 
-def move_clock(connection: Connection, seconds: int) -> None:
-    """Mine a block at a time of our choosing; devnets only."""
-    connection.request("evm_setNextBlockTimestamp", seconds)
-    connection.request("evm_mine")
-
-
-def _get_scope(connection: Connection, chain_id: int) -> str:
-    genesis = connection.request("eth_getBlockByNumber", "0x0", False)
-    if not isinstance(genesis, dict):
-        raise ChainError("the node does not serve the chain's first block")
-    return f"{chain_id}:{genesis['hash']}"
-
-
 def _make_request(order: Order) -> dict[str, str]:
     call = order.call
     data = call.make_data(0) if call.make_data else call.data
@@ -300,14 +294,3 @@ def _check(order: Order, answer: Any) -> int:
 def _explain(refusal: NodeRefused, call: Call) -> FedtrailError:
     is_revert = bool(refusal.data) or "revert" in refusal.message.lower()
     return decode_revert(refusal.data, call=call.name, context=call.context) if is_revert else refusal
-
-
-def _make_receipt(raw: dict[str, Any]) -> Receipt:
-    created = raw.get("contractAddress")
-    return Receipt(
-        tx=to_bytes(raw["transactionHash"]),
-        block=int(raw["blockNumber"], 16),
-        gas_used=int(raw["gasUsed"], 16),
-        contract=to_bytes(created) if created else None,
-        events=tuple(decode_logs(raw["logs"])),
-    )

@@ -206,6 +206,19 @@ def test_anvil_keeps_its_state_over_an_orderly_restart(tmp_path, journal):
         assert chain.get_block_hash(receipt.block) is not None
 
 
+def test_deadlines_that_passed_stay_passed_over_a_restart(tmp_path, journal):
+    with devnets.running(tmp_path, engine="anvil") as node:
+        network = Network(name="devnet", rpc=node.rpc, chain_id=node.chain_id, devnet=True)
+        network = deploy(network, devnets.funded_account(0), journal).apply(network)
+        chain = Chain.connect(network, journal)
+        chain.wait_until(chain.now() + 100_000)
+        before = chain.now()
+    with devnets.running(tmp_path, engine="anvil"):
+        chain = Chain.connect(network, journal)
+        chain.transfer(devnets.funded_account(1).address, 1, key="a", sender=devnets.funded_account(0))
+        assert chain.now() >= before
+
+
 def test_a_state_file_that_a_kill_left_half_written_gives_way_to_the_last_whole_one(tmp_path, journal):
     with devnets.running(tmp_path, engine="anvil") as node:
         network = Network(name="devnet", rpc=node.rpc, chain_id=node.chain_id, devnet=True)
