@@ -36,10 +36,13 @@ contract ParticipantRegistry is IParticipantRegistry, EIP712, ReentrancyGuardTra
     uint40 private constant NEVER = 0xffffffffff;
     uint256 private constant WHOLE_BPS = 10_000;
 
+    // The interface names these getters.
+    // solhint-disable immutable-vars-naming
     address public immutable ledger;
     address public immutable court;
     uint40 public immutable activationSeconds;
     uint40 public immutable unbondSeconds;
+    // solhint-enable immutable-vars-naming
     uint256 private immutable CLIENT_MIN_WEI;
     uint256 private immutable AGGREGATOR_MIN_WEI;
     uint256 private immutable ATTESTOR_MIN_WEI;

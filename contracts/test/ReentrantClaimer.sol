@@ -3,6 +3,9 @@ pragma solidity 0.8.30;
 
 import {IParticipantRegistry} from "../interfaces/IParticipantRegistry.sol";
 
+// A receiver that does what receivers should not.
+// solhint-disable avoid-low-level-calls, no-complex-fallback
+
 /// Owns a participant and, when it is paid, asks to be paid again. Remembers what became of that.
 contract ReentrantClaimer {
     IParticipantRegistry private immutable REGISTRY;

@@ -9,6 +9,9 @@ import {SegmentTree} from "../libraries/SegmentTree.sol";
 import {SoleBoard} from "./Boards.sol";
 import {LedgerFixture} from "./LedgerFixture.sol";
 
+// One test reads the reason of a revert.
+// solhint-disable avoid-low-level-calls
+
 /// Tasks, rounds, commitments, proposals. "Trap n" is the list in docs/protocol.md, Traps.
 contract RoundLedgerTest is LedgerFixture {
     bytes32 private constant ZERO = bytes32(0);

@@ -227,6 +227,9 @@ contract SpecHarness {
         return _select(updates, f, count);
     }
 
+    // Both are changed or handed on in memory.
+    // solhint-disable gas-calldata-parameters
+
     /// The whole rule, clamping included: what ledger/spec/rules.py calls `aggregate`. `updates[i]` is client i's.
     function aggregate(
         Rule rule,

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.30;
 
+// Named as everywhere: test runners document it as Vm.
+// solhint-disable interface-starts-with-i
+
 /// The test runner's cheat codes that these tests use.
 interface Vm {
     function warp(uint256 timestamp) external;
