@@ -25,12 +25,12 @@ SCRIPT_NAME = "demo.yaml"
 
 
 @click.command()
-@click.option("--rounds", default=5, show_default=True, type=click.IntRange(1, 1000))
-@click.option("--clients", default=10, show_default=True, type=click.IntRange(1, 1000))
+@click.option("--rounds", default=5, show_default=True, type=click.IntRange(1, 1000), help="Rounds.")
+@click.option("--clients", default=10, show_default=True, type=click.IntRange(1, 1000), help="Clients.")
 @click.option(
     "--attack", default="sign-flip:3", show_default=True, metavar="KIND:N", help="N clients attack; 'none' for none."
 )
-@click.option("--seed", default=7, show_default=True, type=click.IntRange(min=0))
+@click.option("--seed", default=7, show_default=True, type=click.IntRange(min=0), help="Another seed, another split.")
 @click.option("--engine", default="hardhat", show_default=True, help="hardhat or anvil.")
 @click.option(
     "--dir",
