@@ -55,7 +55,8 @@ def test_a_bar_moves_on_a_terminal(tmp_path: Path) -> None:
 
 
 def test_no_bar_where_stderr_is_no_terminal(tmp_path: Path) -> None:
-    _, seen, piped = at_terminal([sys.executable, "-c", PROBE], tmp_path, which=("stdout",))
+    command = [sys.executable, "-c", PROBE]
+    _, seen, piped = at_terminal(command, tmp_path, which=("stdout",), FORCE_COLOR="1")  # would convince the library
     assert (seen, piped) == ("", "")
 
 
