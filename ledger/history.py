@@ -22,16 +22,27 @@ class ChainReader(Protocol):
     def get_task(self, task_id: int) -> spec.Task:
         """Return the parameters of a task."""
 
-    def get_round(self, round_id: int) -> Any:
+    def get_round(self, round_id: int, *, at_block: int | None = None) -> Any:
         """Return the contract's view of a round."""
 
     def count_rounds(self) -> int:
         """Return how many rounds the ledger has."""
 
-    def get_signer_at(self, participant: int, at: int) -> bytes | None:
-        """Return the address that a participant signed with at a time."""
+    def get_confirmed_block(self) -> int:
+        """Return the last block that counts."""
 
-    def events(self, *, names: Collection[str], round_id: int | None = None) -> Sequence[Any]:
+    def get_signers_at(self, participants: Sequence[int], at: int) -> dict[int, bytes]:
+        """Return the addresses that clients signed with at a time."""
+
+    def events(
+        self,
+        first_block: int | None = None,
+        last_block: int | None = None,
+        *,
+        names: Collection[str] | None = None,
+        round_id: int | None = None,
+        task_id: int | None = None,
+    ) -> Sequence[Any]:
         """Return decoded events in order."""
 
 
@@ -81,9 +92,11 @@ def load_round(chain: ChainReader, store: ContentStore, round_id: int) -> RoundR
     """
     if not 1 <= round_id <= (count := chain.count_rounds()):
         raise NotFoundError(kind="round", name=round_id, suggestion=f"; the ledger has {count}")
-    view = chain.get_round(round_id)
+    # One block for everything: events and state of a round that moves must not contradict each other.
+    head = chain.get_confirmed_block()
+    view = chain.get_round(round_id, at_block=head)
     task = chain.get_task(view.task_id)
-    history = list(chain.events(names=("RoundOpened", *_COMMITS, *_OUTCOMES), round_id=round_id))
+    history = list(chain.events(last_block=head, names=("RoundOpened", *_COMMITS, *_OUTCOMES), round_id=round_id))
     opened = next(event for event in history if event.name == "RoundOpened")
     outcome = next((event for event in history if event.name in _OUTCOMES), None)
     segments = tuple(_segments(history))
@@ -102,7 +115,7 @@ def load_round(chain: ChainReader, store: ContentStore, round_id: int) -> RoundR
         segments=segments,
         committed=view.committed,
         segments_hash=view.segments_hash,
-        signers=_find_signers(chain, segments, view.opened_at),
+        signers=chain.get_signers_at([m.client for segment in segments for m in segment], view.opened_at),
         proposal=proposal,
         proposal_hash=view.proposal_hash,
         exclusions=exclusions,
@@ -134,16 +147,12 @@ def _read_outcome(event: Any | None) -> tuple[spec.Proposal | None, bytes, tuple
 
 def _find_previous_model(chain: ChainReader, view: Any, task: spec.Task) -> bytes:
     """Return the model root of the last round of this task that was finalised before this one opened."""
-    rounds = {e.args["round_id"] for e in chain.events(names=("RoundOpened",)) if e.args["task_id"] == view.task_id}
-    finalised = [e for e in chain.events(names=("Finalised",)) if e.args["round_id"] in rounds]
-    before = [e for e in finalised if e.args["round_id"] < view.round_id]
-    return before[-1].args["model_root"] if before else task.genesis_model
-
-
-def _find_signers(chain: ChainReader, segments: Sequence[Sequence[spec.Member]], opened_at: int) -> dict[int, bytes]:
-    clients = [member.client for segment in segments for member in segment]
-    found = {client: chain.get_signer_at(client, opened_at) for client in clients}
-    return {client: signer for client, signer in found.items() if signer is not None}
+    rounds = [event.args["round_id"] for event in chain.events(names=("RoundOpened",), task_id=view.task_id)]
+    for before in sorted((number for number in rounds if number < view.round_id), reverse=True):
+        finalised = chain.events(names=("Finalised",), round_id=before)
+        if finalised:
+            return bytes(finalised[0].args["model_root"])
+    return task.genesis_model
 
 
 def _fetch_layout(store: ContentStore, task: spec.Task) -> Layout | None:

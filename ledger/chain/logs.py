@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ledger.chain.abi import get_events
@@ -48,21 +48,54 @@ def fetch_logs(
     last_block: int,
     *,
     names: Collection[str] | None = None,
+    indexed: Mapping[str, int] | None = None,
 ) -> list[Event]:
     """Return the events of contracts in a range of blocks, both ends included, in the order of the chain.
 
+    Args: names: events wanted, None for all. indexed: values of indexed arguments by their Solidity name; events
+    without such an argument are left out. The node does the filtering: a long history costs nothing here.
     Raises: UsageError: no event has such a name; Pruned: the node does not serve these blocks.
     """
-    topics = [to_hex(topic) for topic, item in get_events().items() if names is None or item.name in names]
-    unknown = set(names or ()) - {item.name for item in get_events().values()}
-    if unknown:
+    known = {item.name for item in get_events().values()}
+    if unknown := set(names or ()) - known:
         raise UsageError(f"no event {', '.join(sorted(unknown))}")
+    found: list[Event] = []
+    for topics in _make_filters(names, indexed or {}):
+        found += _fetch(connection, addresses, first_block, last_block, topics)
+    return sorted(found, key=lambda event: (event.block, event.log_index))
+
+
+Topics = list[list[str] | None]
+
+
+def _make_filters(names: Collection[str] | None, indexed: Mapping[str, int]) -> list[Topics]:
+    """Return one filter for each place that the wanted arguments have among the topics of the wanted events."""
+    by_place: dict[tuple[int, ...], list[str]] = {}
+    for topic, item in get_events().items():
+        places = [param["name"] for param in item.inputs if param["indexed"]]
+        if (names is None or item.name in names) and set(indexed) <= set(places):
+            by_place.setdefault(tuple(places.index(name) for name in indexed), []).append(to_hex(topic))
+    return [
+        _make_topics(firsts, dict(zip(places, indexed.values(), strict=True))) for places, firsts in by_place.items()
+    ]
+
+
+def _make_topics(firsts: list[str], values: Mapping[int, int]) -> Topics:
+    topics: Topics = [firsts]
+    for place in range(max(values, default=-1) + 1):
+        topics.append([to_hex(values[place].to_bytes(32, "big"))] if place in values else None)
+    return topics
+
+
+def _fetch(
+    connection: Connection, addresses: Sequence[bytes], first_block: int, last_block: int, topics: Topics
+) -> list[Event]:
     found: list[Event] = []
     for first in range(first_block, last_block + 1, BLOCKS_PER_REQUEST):
         last = min(first + BLOCKS_PER_REQUEST - 1, last_block)
         query = {
             "address": [to_hex(address) for address in addresses],
-            "topics": [topics],
+            "topics": topics,
             "fromBlock": to_quantity(first),
             "toBlock": to_quantity(last),
         }

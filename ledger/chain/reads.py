@@ -69,9 +69,10 @@ class Reads:
         """Return a task's model, rounds, current round and head; zeros for no such task."""
         return TaskStateView(**self._read(self.contracts.to_ledger("taskState", task_id)))
 
-    def get_round(self, round_id: int) -> RoundView:
-        """Return a round. Raises: Reverted: there is no such round."""
-        return make_round(round_id, self._read(self.contracts.to_ledger("round", round_id)))
+    def get_round(self, round_id: int, *, at_block: int | None = None) -> RoundView:
+        """Return a round as of a block (None: the latest). Raises: Reverted: there is no such round."""
+        call = self.contracts.to_ledger("round", round_id)
+        return make_round(round_id, self._read_many([call], at_block=at_block)[0])
 
     def count_rounds(self) -> int:
         """Return how many rounds all tasks together have opened."""
@@ -104,6 +105,12 @@ class Reads:
         found = self._read(self.contracts.to_registry("signerAt", participant, int(role), at))
         return found["signer"] if found["active"] else None
 
+    def get_signers_at(self, participants: Sequence[int], at: int) -> dict[int, bytes]:
+        """Return the keys of clients in rounds that opened at a second; without those that were no client then."""
+        calls = [self.contracts.to_registry("signerAt", each, int(Role.CLIENT), at) for each in participants]
+        found = zip(participants, self._read_many(calls), strict=True)
+        return {participant: answer["signer"] for participant, answer in found if answer["active"]}
+
     def get_credit(self, account: Address) -> int:
         """Return what an account can claim, in wei."""
         return int(self._read(self.contracts.to_registry("creditOf", to_address(account))))
@@ -127,18 +134,20 @@ class Reads:
         *,
         names: Collection[str] | None = None,
         round_id: int | None = None,
+        task_id: int | None = None,
     ) -> list[Event]:
         """Return events of both contracts in the order of the chain.
 
         Args: first_block: None for the deployment's. last_block: included; None for the last confirmed one.
-        names: events wanted, None for all. round_id: only events that name this round.
+        names: events wanted, None for all. round_id, task_id: only events that name this round, this task.
         Raises: UsageError: no event has such a name; Pruned: the node does not serve these blocks.
         """
         first = first_block if first_block is not None else (self.network.deploy_block or 0)
         last = last_block if last_block is not None else self.get_confirmed_block()
         addresses = (self.contracts.registry, self.contracts.ledger)
-        found = fetch_logs(self._connection, addresses, first, last, names=names)
-        return [event for event in found if round_id is None or event.args.get("round_id") == round_id]
+        wanted = {"roundId": round_id, "taskId": task_id}
+        indexed = {name: value for name, value in wanted.items() if value is not None}
+        return fetch_logs(self._connection, addresses, first, last, names=names, indexed=indexed)
 
     def get_confirmed_block(self) -> int:
         """Return the number of the last block that has the network's confirmations."""
@@ -170,10 +179,9 @@ class Reads:
     def _read(self, call: Call) -> Any:
         return self._read_many([call])[0]
 
-    def _read_many(self, calls: Sequence[Call]) -> list[Any]:
-        requests = [
-            ("eth_call", [{"to": to_hex(call.to or b""), "data": to_hex(call.data)}, "latest"]) for call in calls
-        ]
+    def _read_many(self, calls: Sequence[Call], *, at_block: int | None = None) -> list[Any]:
+        block = "latest" if at_block is None else to_quantity(at_block)
+        requests = [("eth_call", [{"to": to_hex(call.to or b""), "data": to_hex(call.data)}, block]) for call in calls]
         return [_decode(call, answer) for call, answer in zip(calls, self._connection.batch(requests), strict=True)]
 
 

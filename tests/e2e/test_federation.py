@@ -38,6 +38,19 @@ def test_a_run_passes_replay_in_every_round(project: Project, write_script: Scri
     assert state.head != spec.ZERO_DIGEST
 
 
+def test_events_can_be_asked_for_by_task_and_by_round_wherever_the_number_stands(
+    project: Project, write_script: ScriptWriter
+) -> None:
+    federation = Federation.start(project, write_script(run={"rounds": 2}))
+    result = federation.run()
+    chain, ids = federation.chain, [r.round_id for r in result.rounds]
+    opened = chain.events(names=("RoundOpened", "TaskCreated"), task_id=result.task_id)
+    assert [e.name for e in opened] == ["TaskCreated", "RoundOpened", "RoundOpened"]
+    assert [e.args["round_id"] for e in opened[1:]] == ids
+    names = [e.name for e in chain.events(round_id=ids[1])]
+    assert names == ["RoundOpened", "Locked", "SegmentCommitted", "Proposed", "Finalised", "Unlocked"]
+
+
 def test_an_unmet_expectation_is_told(project: Project, write_script: ScriptWriter) -> None:
     excluded = [{"client": 2, "rounds": [1]}]
     script = write_script(expect={"accuracy": "> 0.9999", "excluded": excluded})
