@@ -104,11 +104,11 @@ def judge(federation: Federation, result: RunResult) -> None:
     """Return if a run ended as its script expects and every replay passed; raise otherwise."""
     from fl.federation import find_unmet
 
+    for item in result.rounds:
+        item.report.raise_for_status()  # what is proved wrong outranks what was hoped for
     unmet = find_unmet(federation.script, result)
     if unmet:
         raise FindingsError("; ".join(unmet), hint="fedtrail round explain N", unmet=unmet)
-    for item in result.rounds:
-        item.report.raise_for_status()
 
 
 def _observe(bar: Progressing) -> Callable[[Progress], None]:

@@ -56,6 +56,7 @@ def demo(rounds: int, clients: int, attack: str, seed: int, engine: str, folder:
         project = type(project).find(folder)
         script = folder / SCRIPT_NAME
         run_federation(lambda observer: Federation.start(project, script, observer=observer), fmt=fmt, fresh=True)
+        devnet.release(project.state_dir)  # until here it dies with us, even by kill -9
     except BaseException:
         devnet.stop(project.state_dir)
         raise
@@ -126,21 +127,19 @@ def make_project(folder: Path, script: str) -> Project:
 def deploy(project: Project, engine: str) -> None:
     """Start the demo's devnet, deploy the contracts and pin them."""
     from ledger import devnet
-    from ledger.chain import deploy as deploy_contracts
+    from ledger.cli.contract import deploy_and_pin
     from ledger.journal import Journal
 
     with progress_bar() as bar:
         bar.update(0, 1, f"start {engine}")
-        running = devnet.start(project.state_dir, engine=engine, detach=True)
+        running = devnet.start(project.state_dir, engine=engine)
         bar.update(0, 1, "deploy the contracts")
-        network = project.network()
         journal = Journal(project.journal_path)
         try:
-            deployment = deploy_contracts(network, devnet.funded_account(0), journal)
+            network = deploy_and_pin(project, project.network(), devnet.funded_account(0), journal)
         finally:
             journal.close()
-        project.save_deployment(network.name, deployment)
-    say(f"devnet  {running.engine} {running.rpc}  chain {running.chain_id}  ledger {deployment.ledger}")
+    say(f"devnet  {running.engine} {running.rpc}  chain {running.chain_id}  ledger {network.ledger}")
 
 
 def print_next(folder: Path, rounds: int) -> None:

@@ -259,7 +259,7 @@ def _check_broken(notes: _Notes, entry: spec.ManifestEntry, error: FedtrailError
         record.updates[entry.client].problem, errors.BlobCorrupt | errors.EvidenceError | errors.ChainError
     ):
         notes.add("5", error, entry.client)
-    elif not _is_published(record, entry):
+    elif not is_published(record, entry.client, entry.content, entry.signature):
         wrong = _wrong_exclusion(record, entry, f"FT{entry.reason}", "never signed as published")
         notes.add("5", wrong, record.aggregator)
     elif found != entry.reason:
@@ -278,17 +278,14 @@ def _wrong_exclusion(record: RoundRecord, entry: spec.ManifestEntry, got: str, w
     return errors.WrongExclusion(round_id=record.number, client=entry.client, got=got, want=want)
 
 
-def _is_published(record: RoundRecord, entry: spec.ManifestEntry) -> bool:
-    """Whether the client signed that its update is at this CID: without that, anybody could blame it for any bytes."""
-    if entry.content is None:
+def is_published(record: RoundRecord, client: int, content: spec.ContentId | None, signature: bytes) -> bool:
+    """Whether a client signed that its update is at a CID: without that, anybody could blame it for any bytes."""
+    if content is None:
         return False
     digest = commitments.compute_publication_digest(
-        domain_separator=record.domain_separator,
-        round_id=record.round_id,
-        client=entry.client,
-        content=entry.content,
+        domain_separator=record.domain_separator, round_id=record.round_id, client=client, content=content
     )
-    return bool(recover(digest, entry.signature) == record.signers.get(entry.client))
+    return bool(recover(digest, signature) == record.signers.get(client))
 
 
 def _is_whole(notes: _Notes, included: _Included) -> bool:

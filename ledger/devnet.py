@@ -45,6 +45,8 @@ _HARDHAT_FILES = {
     "hardhat.config.js": "export default {}\n",
 }
 _children: list[subprocess.Popen[bytes]] = []
+_tethers: dict[int, subprocess.Popen[bytes]] = {}
+"""What holds each devnet that must not outlive this process, by the node's process id."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,11 +81,12 @@ def start(state_dir: Path, *, engine: str = "hardhat", port: int = 0, detach: bo
         if running_one.engine != engine:
             raise UsageError(f"a {running_one.engine} devnet runs at {running_one.rpc}", hint="fedtrail devnet down")
         return running_one
+    state_dir = state_dir.resolve()
     folder = _folder(state_dir)
     folder.mkdir(parents=True, exist_ok=True)
     log = folder / "node.log"
     log.unlink(missing_ok=True)
-    command = _make_command(folder, engine, port or _get_last_port(folder), project=state_dir.resolve().parent)
+    command = _make_command(folder, engine, port or _get_last_port(folder), project=state_dir.parent)
     process, pid = (_launch_detached if detach else _launch_tethered)(command, folder, log)
     try:
         rpc, chain_id = _wait_until_ready(process, log)
@@ -101,6 +104,15 @@ def start(state_dir: Path, *, engine: str = "hardhat", port: int = 0, detach: bo
     )
     _write_record(folder, {**asdict(devnet), "started": get_start_mark(pid)})
     return devnet
+
+
+def release(state_dir: Path) -> None:
+    """Let a devnet that this process started outlive it, as if it had been started with `detach`."""
+    devnet = status(state_dir)
+    process = _tethers.pop(devnet.pid, None) if devnet else None
+    if process is not None and process.stdin is not None:
+        process.stdin.write(tether.RELEASE)
+        process.stdin.flush()
 
 
 def stop(state_dir: Path) -> bool:
@@ -221,20 +233,23 @@ def _launch_detached(command: list[str], folder: Path, log: Path) -> tuple[subpr
 
 
 def _launch_tethered(command: list[str], folder: Path, log: Path) -> tuple[subprocess.Popen[bytes], int]:
-    process = subprocess.Popen(
-        [sys.executable, "-I", "-S", str(tether.__file__), *command],
-        cwd=folder,
-        env=_make_environment(FEDTRAIL_TETHER_LOG=str(log)),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        start_new_session=True,
-    )
+    with log.open("ab") as output:  # not our own stderr: who reads it to its end would wait for a released node
+        process = subprocess.Popen(
+            [sys.executable, "-I", "-S", str(tether.__file__), *command],
+            cwd=folder,
+            env=_make_environment(FEDTRAIL_TETHER_LOG=str(log)),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=output,
+            start_new_session=True,
+        )
     _children.append(process)
     assert process.stdout is not None  # asked for above
     line = process.stdout.readline().strip()
     if not line.isdigit():
         _end(process)
         raise DevnetFailed(seconds=0, log=f"{command[0]} could not be started")
+    _tethers[int(line)] = process
     return process, int(line)
 
 

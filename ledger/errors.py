@@ -328,7 +328,7 @@ class InsufficientStake(RuleError):
 
     code = "FT601"
     template = "insufficient stake: {who} has {got} wei, {want} wei are needed"
-    hint_template = "fedtrail stake deposit --client NAME AMOUNT"
+    hint_template = "fedtrail stake deposit CLIENT AMOUNT"
 
 
 class NotEligible(RuleError):

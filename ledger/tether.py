@@ -2,7 +2,8 @@
 
 Standard library only and run as a file, so that it starts in a blink. The program ends when the parent closes our
 standard input or is gone, however it went; the first line on standard output is the program's process id. On Linux
-the kernel ends the program even when this process is killed.
+the kernel ends the program even when this process is killed. A line `release` on our standard input lets the program
+outlive the parent.
 """
 
 from __future__ import annotations
@@ -30,16 +31,21 @@ def _make_death_signal() -> Callable[[], None] | None:
     return lambda: libc.prctl(_PR_SET_PDEATHSIG, int(signal.SIGTERM), 0, 0, 0)
 
 
-def _wait_for_end_of_input(stop: threading.Event) -> None:
+RELEASE = b"release\n"
+
+
+def _wait_for_end_of_input(stop: threading.Event, released: threading.Event) -> None:
     with contextlib.suppress(OSError, ValueError):
-        while os.read(sys.stdin.fileno(), 64):
-            pass
+        while said := os.read(sys.stdin.fileno(), 64):
+            if said == RELEASE:
+                released.set()
+                return
     stop.set()
 
 
 def run(command: list[str]) -> int:
     """Run the command until it ends or the parent does. Returns its exit status."""
-    stop = threading.Event()
+    stop, released = threading.Event(), threading.Event()
 
     def end(_number: int, _frame: FrameType | None) -> None:
         stop.set()
@@ -58,10 +64,11 @@ def run(command: list[str]) -> int:
         )
     sys.stdout.write(f"{program.pid}\n")
     sys.stdout.flush()
-    threading.Thread(target=_wait_for_end_of_input, args=(stop,), daemon=True).start()
+    threading.Thread(target=_wait_for_end_of_input, args=(stop, released), daemon=True).start()
     # A process that the parent forked may hold our input open, hence the look at the parent too.
-    while program.poll() is None and not stop.wait(WATCH_SECONDS) and os.getppid() == parent:
-        pass
+    while program.poll() is None and not stop.wait(WATCH_SECONDS):
+        if os.getppid() != parent and not released.is_set():
+            break
     return _end(program)
 
 

@@ -12,12 +12,11 @@ from fl.aggregation import aggregate, apply_model_step
 from fl.federation.clients import Publication
 from fl.federation.context import Context, Roster, RoundPlan, header_of
 from ledger import commitments, spec
-from ledger.audit import judge_update, reason_of
+from ledger.audit import is_published, judge_update, reason_of
 from ledger.errors import BlobCorrupt, ChainError, FedtrailError, Unavailable
 from ledger.history import fetch, load_round, to_cid, to_content
 from ledger.records import RoundRecord
 from ledger.script import AggregatorEvent
-from ledger.signing import recover
 from ledger.store import Cid, Codec
 
 Vector = NDArray[np.int32]
@@ -70,7 +69,7 @@ def collect(ctx: Context, roster: Roster, plan: RoundPlan, publications: Mapping
 def _fetch_update(
     ctx: Context, record: RoundRecord, member: spec.Member, publication: Publication | None
 ) -> tuple[spec.VectorBlob, Vector]:
-    if publication is None or not _is_authentic(record, member, publication):
+    if publication is None or not is_published(record, member.client, publication.content, publication.signature):
         # Bytes that the client did not sign for are nobody's: it has published nothing.
         raise Unavailable(cid="(never published)", found=0, stores=1, seconds=0.0, consequence="")
     limit = spec.HEADER_BYTES + spec.WORD_BYTES * record.task.size + spec.TRAILING_ALLOWANCE_BYTES
@@ -81,16 +80,6 @@ def _fetch_update(
         # A block that is corrupt in our store says nothing about the client: to us the update is unavailable.
         raise Unavailable(cid=fetched.cid, found=0, stores=1, seconds=0.0, consequence="")
     return judge_update(record, member, fetched)
-
-
-def _is_authentic(record: RoundRecord, member: spec.Member, publication: Publication) -> bool:
-    digest = commitments.compute_publication_digest(
-        domain_separator=record.domain_separator,
-        round_id=record.round_id,
-        client=member.client,
-        content=publication.content,
-    )
-    return bool(recover(digest, publication.signature) == record.signers.get(member.client))
 
 
 def _entry(member: spec.Member, publication: Publication | None, reason: int) -> spec.ManifestEntry:

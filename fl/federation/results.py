@@ -110,7 +110,8 @@ def find_unmet(script: Script, result: RunResult) -> list[str]:
     if expect.replay and result.verdict != expect.replay:
         unmet.append(f"replay: expected {expect.replay}, found {result.verdict}")
     if expect.accuracy and result.rounds:
-        comparison, want = expect.accuracy.split()[0], float(expect.accuracy.split()[-1])
+        value = expect.accuracy.lstrip("<>=")
+        comparison, want = expect.accuracy.removesuffix(value), float(value)
         got = result.rounds[-1].accuracy
         if not _COMPARISONS[comparison](got, want):
             unmet.append(f"accuracy: expected {expect.accuracy}, found {got:.3f}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,6 +15,13 @@ from ledger.cli.output import format_option, print_record, print_rows
 from ledger.cli.progress import progress_bar, say
 from ledger.cli.session import Session, project_options
 from ledger.errors import NotFoundError
+
+if TYPE_CHECKING:
+    from eth_account.signers.local import LocalAccount
+
+    from ledger.chain import Network
+    from ledger.journal import Journal
+    from ledger.project import Project
 
 
 @click.group(cls=LazyGroup)
@@ -61,8 +68,6 @@ def _describe(name: str, artifact: dict[str, Any]) -> dict[str, Any]:
 @project_options
 def deploy(session: Session, new: bool, fmt: str) -> None:
     """Deploy registry and ledger and pin them in fedtrail.toml; a second call changes nothing."""
-    from ledger.chain import deploy as deploy_contracts
-
     network = session.network
     if network.ledger is not None and not new:
         _ = session.chain  # FT403, FT404 and FT405 say what is wrong with what is pinned
@@ -71,10 +76,19 @@ def deploy(session: Session, new: bool, fmt: str) -> None:
         key = f"deploy/{time.time_ns()}" if new else "deploy"
         with progress_bar() as bar:
             bar.update(0, 1, "deploy")
-            deployment = deploy_contracts(network, session.operator(), session.journal, key=key)
-        session.project.save_deployment(network.name, deployment)
-        network = deployment.apply(network)
+            network = deploy_and_pin(session.project, network, session.operator(), session.journal, key=key)
     print_record("contract.deploy", _describe_network(network), fmt=fmt)
+
+
+def deploy_and_pin(
+    project: Project, network: Network, operator: LocalAccount, journal: Journal, *, key: str = "deploy"
+) -> Network:
+    """Deploy both contracts, write them into fedtrail.toml, return the network with them."""
+    from ledger.chain import deploy as deploy_contracts
+
+    deployment = deploy_contracts(network, operator, journal, key=key)
+    project.save_deployment(network.name, deployment)
+    return deployment.apply(network)
 
 
 @contract.command()

@@ -172,3 +172,17 @@ def test_an_unfit_node_is_refused(monkeypatch):
 def test_the_funded_accounts_are_those_that_every_devnet_knows():
     assert devnet.funded_account(0).address == "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"
     assert devnet.funded_account(9).address == "0xa0Ee7A142d267C1f36714E4a8F75612F20a79720"
+
+
+def test_a_released_devnet_outlives_the_process_that_started_it(tmp_path: Path) -> None:
+    program = (
+        "import os, sys; from pathlib import Path; from ledger import devnet\n"
+        "folder = Path(sys.argv[1]); devnet.start(folder, engine='anvil'); devnet.release(folder)\n"
+        "os.kill(os.getpid(), 9)\n"
+    )
+    subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=False, timeout=60)
+    time.sleep(1)
+    found = devnet.status(tmp_path)
+    assert found is not None
+    assert devnet.stop(tmp_path)
+    assert devnet.status(tmp_path) is None
