@@ -283,7 +283,7 @@ contract LibrariesTest is TestBase {
         same(int256(spec.sum32(values)), int256(spec.sum32(turned)));
     }
 
-    // --------------------------------------------------------------------------------------------------- rules by update
+    // ------------------------------------------------------------------------------------------ rules by update
 
     function updatesOf(int32[5] memory values) private pure returns (int32[][] memory updates) {
         updates = new int32[][](5);
