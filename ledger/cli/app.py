@@ -36,7 +36,7 @@ ENTRY_POINTS = "fedtrail.commands"
 @click.version_option(version=version("fedtrail"), prog_name="fedtrail")
 @click.option("--debug", is_flag=True, envvar="FEDTRAIL_DEBUG", help="Print the traceback of an unexpected failure.")
 def fedtrail(debug: bool) -> None:
-    r"""A ledger for federated learning whose every aggregate can be recomputed, bit for bit.
+    """A ledger for federated learning whose every aggregate can be recomputed, bit for bit.
 
     \b
     First steps:   fedtrail demo        a federated run under attack, audited, in a minute
@@ -45,7 +45,7 @@ def fedtrail(debug: bool) -> None:
 
     Data goes to stdout, progress and errors to stderr. Exit status: 0 ok, 1 bug, 2 usage, 3 configuration, 4 chain,
     5 not found, 6 refused by a rule, 7 integrity failure, 8 evidence missing, 9 expectation not met, 130 interrupted.
-    """
+    """  # noqa: D301  click wants the character itself, not a backslash and a b
 
 
 def build_cli() -> LazyGroup:
