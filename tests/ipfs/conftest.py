@@ -142,6 +142,35 @@ def start_kubo(tmp_path: Path) -> Iterator[Callable[[str], KuboNode]]:
         node.close()
 
 
+def start_daemon(repo: Path) -> tuple[Lines, str]:
+    """Start a js-ipfs daemon on a repository; return its process and its RPC address."""
+    if not (HERE / "daemon" / "node_modules").exists():
+        pytest.skip("make test-ipfs installs the daemon")
+    repo.mkdir(exist_ok=True)
+    log = (repo.parent / f"{repo.name}.log").open("ab")
+    child = Lines([_node(), str(HERE / "daemon" / "daemon.mjs"), str(repo)], stderr=log)
+    while not (line := child.next()).startswith("READY"):
+        pass
+    return child, line.split()[1]
+
+
+@pytest.fixture
+def daemons(tmp_path: Path) -> Iterator[Callable[[], tuple[Lines, str]]]:
+    """Start daemons of our own, one after the other, on one repository; they end with the test."""
+    started: list[Lines] = []
+
+    def start() -> tuple[Lines, str]:
+        # A killed js-ipfs leaves its lock behind; whoever starts it again removes it.
+        shutil.rmtree(tmp_path / "ipfs" / "repo.lock", ignore_errors=True)
+        child, address = start_daemon(tmp_path / "ipfs")
+        started.append(child)
+        return child, address
+
+    yield start
+    for child in started:
+        child.kill()
+
+
 @pytest.fixture(scope="session")
 def own_daemon_repo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where the daemon that the tests start themselves keeps its blocks."""
@@ -154,11 +183,6 @@ def daemon_address(own_daemon_repo: Path) -> Iterator[str]:
     if given := os.environ.get("FEDTRAIL_IPFS_API"):
         yield given
         return
-    if not (HERE / "daemon" / "node_modules").exists():
-        pytest.skip("make test-ipfs installs the daemon")
-    log = (own_daemon_repo / "stderr.log").open("ab")
-    child = Lines([_node(), str(HERE / "daemon" / "daemon.mjs"), str(own_daemon_repo)], stderr=log)
-    while not (line := child.next()).startswith("READY"):
-        pass
-    yield line.split()[1]
+    child, address = start_daemon(own_daemon_repo)
+    yield address
     child.close()
