@@ -11,6 +11,7 @@ Tensors lie one after the other in the order listed, each in row-major order.
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from math import prod
 
@@ -21,6 +22,10 @@ MAX_LAYOUT_BYTES = 1 << 20
 MAX_COORDINATES = 1 << 32
 MAX_NAME_CHARACTERS = 256
 MAX_DIMENSIONS = 16
+MAX_DEPTH = 4
+"""The object, the list of tensors, a tensor, its shape."""
+
+_STRING_OR_BRACKET = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{}]')
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,11 +127,21 @@ def _index_text(shape: tuple[int, ...], offset: int) -> str:
 
 
 def _parse(blob: bytes) -> object:
+    # A library may have raised the recursion limit so far that deep nesting ends the process, not the parser.
+    if (depth := _measure_depth(blob)) > MAX_DEPTH:
+        raise NotCanonical(what=f"the layout nests {depth} levels deep, at most {MAX_DEPTH} are needed")
     try:
         return json.loads(blob.decode("ascii"))
-    # Deep nesting ends in RecursionError, which is no ValueError.
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise NotCanonical(what=f"the layout is not ASCII JSON ({type(error).__name__})") from error
+
+
+def _measure_depth(blob: bytes) -> int:
+    depth = deepest = 0
+    for token in _STRING_OR_BRACKET.finditer(blob):
+        depth += {b"[": 1, b"{": 1, b"]": -1, b"}": -1}.get(token[0], 0)
+        deepest = max(deepest, depth)
+    return deepest
 
 
 def _layout_from(value: object) -> Layout:

@@ -130,7 +130,7 @@ def _describe_round(record: RoundRecord, names: dict[int, str]) -> dict[str, Any
         "round_id": record.round_id,
         "task_id": record.task_id,
         "phase": record.phase,
-        "rule": f"{task.rule.name.lower().replace('_', '-')}({task.rule_param})",
+        "rule": _name_rule(task),
         "aggregator": record.aggregator,
         "aggregator_name": names.get(record.aggregator),
         "committed": record.committed,
@@ -183,3 +183,9 @@ def _read_examples(data: bytes | None) -> int | None:
         return spec.decode_vector(data, max_bytes=len(data)).header.num_examples
     except FedtrailError:
         return None
+
+
+def _name_rule(task: spec.Task) -> str:
+    name = task.rule.name.lower().replace("_", "-")
+    numbers = ", ".join(str(number) for number in (task.rule_param, task.rule_select) if number)
+    return f"{name}({numbers})" if numbers else name

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -101,13 +102,13 @@ def test_a_run_whose_anvil_was_killed_goes_on_when_it_is_up_again(tmp_path: Path
     try:
         deployment = deploy(project.network(), funded_account(0), Journal(project.journal_path))
         project = project.save_deployment(project.network().name, deployment)
+        time.sleep(2)  # anvil writes its state once a second: what is younger is lost with it
         script = write_script(name="survivor", **(SECTIONS | {"run": {**SECTIONS["run"], "rounds": 4}}))
 
         def run_until_the_node_dies() -> None:
             def kill_in_round_three(progress: object) -> None:
-                if progress.round == 3 and progress.stage == "publish":  # type: ignore[attr-defined]
-                    node = devnet.status(project.state_dir)
-                    assert node is not None
+                at = (progress.round, progress.stage, progress.done)  # type: ignore[attr-defined]
+                if at == (3, "publish", 1) and (node := devnet.status(project.state_dir)):
                     os.kill(node.pid, signal.SIGKILL)
 
             Federation.start(Project.find(project.root), script, observer=kill_in_round_three).run()

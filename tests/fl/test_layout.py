@@ -87,6 +87,22 @@ def test_bytes_that_no_layout_encodes_to_are_refused(blob: bytes) -> None:
         decode_layout(blob)
 
 
+def test_deep_nesting_is_refused_even_where_a_library_raised_the_recursion_limit() -> None:
+    program = (
+        "import sys; sys.setrecursionlimit(100_000)\n"
+        "from ledger.errors import NotCanonical; from ledger.layout import decode_layout\n"
+        "try: decode_layout(b'[' * 1_000_000)\n"
+        "except NotCanonical: print('refused')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout.strip()) == (0, "refused"), done.stderr
+
+
+def test_brackets_within_a_tensor_name_are_no_nesting() -> None:
+    layout = Layout(names=('blocks[[[["{{{{\\',), shapes=((2,),))
+    assert decode_layout(encode_layout(layout)) == layout
+
+
 def test_oversized_layout_is_refused_before_parsing() -> None:
     with pytest.raises(Oversized) as caught:
         decode_layout(b"[" * (MAX_LAYOUT_BYTES + 1))
