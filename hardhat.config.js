@@ -26,7 +26,7 @@ export default {
       fsPermissions: { readDirectory: ['./tests/vectors'] },
       // Fixed seeds: a red run can be repeated. Change them by hand to look further.
       fuzz: { runs: 256, seed: '0x6665647472616941' },
-      invariant: { runs: 64, depth: 64, failOnRevert: false },
+      invariant: { runs: 16, depth: 64, failOnRevert: false },
     },
   },
 }

@@ -375,8 +375,7 @@ contract RoundLedger is IRoundLedger, EIP712 {
     ) private view returns (Clock memory clock, Tally memory tally, uint16 included) {
         clock = _inPhase(roundId, round_, Phase.Open);
         tally = round_.tally;
-        uint40 end = tally.hasBoard ? clock.dataEnd : clock.commitEnd;
-        if (_now() <= end) revert TooEarly(roundId, end + 1, _now());
+        if (_now() <= clock.dataEnd) revert TooEarly(roundId, clock.dataEnd + 1, _now());
         if (_now() > clock.proposeEnd) revert TooLate(roundId, clock.proposeEnd, _now());
         _checkAggregator(tally.aggregator, clock.openedAt);
         clock.excluded = _countExclusions(roundId, excluded);

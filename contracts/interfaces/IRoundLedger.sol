@@ -31,6 +31,7 @@ struct Task {
     uint32 bound;
     /// The weight of a client is min(num_examples, examplesCap).
     uint32 examplesCap;
+    /// Most commitments in a round, at most 10,000: its manifest is one block.
     uint16 maxClients;
     /// Fewest included updates that make a round.
     uint16 quorum;
@@ -177,7 +178,7 @@ interface IRoundLedger {
     /// client; each signature is over `Commitment(uint64 roundId,uint32 client,bytes32 commitment)`. Any sender.
     function commitBatch(uint64 roundId, bytes calldata batch) external;
 
-    /// Put an aggregate forward, between commitEnd (dataEnd with a board) and proposeEnd. The round's aggregator only.
+    /// Put an aggregate forward, after dataEnd and until proposeEnd. The round's aggregator only.
     function propose(uint64 roundId, Proposal calldata proposal, bytes calldata excluded) external;
 
     /// End a round whose included updates are fewer than the quorum. The round's aggregator only, same time as propose.

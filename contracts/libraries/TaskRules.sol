@@ -5,6 +5,9 @@ import {IRoundLedger, Rule, Task} from "../interfaces/IRoundLedger.sol";
 
 /// Ranges that every task keeps for ever (docs/protocol.md, Tasks).
 library TaskRules {
+    /// A round's manifest, 147 bytes and 103 a client, is one block of at most 1 MiB.
+    uint16 private constant MAX_CLIENTS = 10_000;
+
     /// Revert with the name of the first field that is out of range.
     function check(Task calldata task, uint256 unbondSeconds) internal pure {
         _checkFormat(task);
@@ -26,7 +29,7 @@ library TaskRules {
 
     function _checkCounts(Task calldata task) private pure {
         _require(task.examplesCap > 0 && task.examplesCap < 2 ** 20, "examplesCap");
-        _require(task.maxClients > 0, "maxClients");
+        _require(task.maxClients > 0 && task.maxClients <= MAX_CLIENTS, "maxClients");
         _require(task.quorum > 0 && task.quorum <= task.maxClients, "quorum");
     }
 

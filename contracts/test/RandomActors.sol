@@ -172,7 +172,7 @@ contract RandomActors is LedgerFixture {
         if (roundId == 0) return;
         Round memory round = ledger.round(roundId);
         if (round.phase != Phase.Open) return;
-        if (block.timestamp <= round.commitEnd) pass(round.commitEnd);
+        if (block.timestamp <= round.dataEnd) pass(round.dataEnd);
         bytes memory excluded = _someExcluded(roundId, seed);
         bytes memory call = abi.encodeCall(ledger.propose, (roundId, sampleProposal(roundId), excluded));
         VM.prank(ownerOf(round.aggregator));

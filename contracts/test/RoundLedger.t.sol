@@ -31,7 +31,7 @@ contract RoundLedgerTest is LedgerFixture {
 
     function proposed() private returns (uint64 roundId) {
         roundId = openWithFive();
-        pass(ledger.round(roundId).commitEnd);
+        pass(ledger.round(roundId).dataEnd);
         proposeAs(aggregator, roundId, "");
     }
 
@@ -105,6 +105,10 @@ contract RoundLedgerTest is LedgerFixture {
         task = sampleTask();
         task.maxClients = 0;
         invalid(task, "maxClients");
+        task.maxClients = 10_001;
+        invalid(task, "maxClients");
+        task.maxClients = 10_000;
+        ledger.createTask(task);
         task = sampleTask();
         task.quorum = 0;
         invalid(task, "quorum");
@@ -559,7 +563,7 @@ contract RoundLedgerTest is LedgerFixture {
 
     function testProposalOpensTheChallengeWindow() public {
         uint64 roundId = openWithFive();
-        pass(ledger.round(roundId).commitEnd);
+        pass(ledger.round(roundId).dataEnd);
         bytes memory excluded = abi.encodePacked(uint32(2), uint16(713), uint32(5), uint16(701));
         Proposal memory proposal = sampleProposal(roundId);
         bytes32 segmentsHash = ledger.round(roundId).segmentsHash;
@@ -589,16 +593,17 @@ contract RoundLedgerTest is LedgerFixture {
         Round memory round = ledger.round(roundId);
         Proposal memory proposal = sampleProposal(roundId);
         VM.startPrank(ownerOf(aggregator));
-        VM.warp(round.commitEnd);
-        refuse(
-            abi.encodeWithSelector(
-                IRoundLedger.TooEarly.selector,
-                roundId,
-                round.commitEnd + 1,
-                round.commitEnd
-            )
+        VM.warp(round.dataEnd);
+        bytes memory early = abi.encodeWithSelector(
+            IRoundLedger.TooEarly.selector,
+            roundId,
+            round.dataEnd + 1,
+            round.dataEnd
         );
+        refuse(early);
         ledger.propose(roundId, proposal, "");
+        refuse(early);
+        ledger.abandon(roundId, "manifest", "");
         VM.warp(round.proposeEnd + 1);
         refuse(
             abi.encodeWithSelector(
@@ -615,10 +620,33 @@ contract RoundLedgerTest is LedgerFixture {
         ledger.propose(roundId, proposal, "");
     }
 
+    function testProposalIsTakenFromTheSecondAfterTheDataPhase() public {
+        uint64 roundId = openWithFive();
+        VM.warp(ledger.round(roundId).commitEnd + DATA + 1);
+        proposeAs(aggregator, roundId, "");
+        same(uint256(phaseOf(roundId)), uint256(Phase.Proposed));
+    }
+
+    function testWithoutADataPhaseProposalsFollowTheCommits() public {
+        Task memory task = sampleTask();
+        task.dataSeconds = 0;
+        uint32 taskId = ledger.createTask(task);
+        VM.startPrank(ownerOf(aggregator));
+        uint64 roundId = ledger.openRound(taskId, aggregator);
+        ledger.commitBatch(roundId, batchOf(roundId, 1, 5));
+        uint40 end = ledger.round(roundId).commitEnd;
+        Proposal memory proposal = sampleProposal(roundId);
+        VM.warp(end);
+        refuse(abi.encodeWithSelector(IRoundLedger.TooEarly.selector, roundId, end + 1, end));
+        ledger.propose(roundId, proposal, "");
+        VM.warp(end + 1);
+        ledger.propose(roundId, proposal, "");
+    }
+
     function testOnlyTheRoundsAggregatorProposes() public {
         uint32 other = join(Role.Aggregator, AGGREGATOR_STAKE);
         uint64 roundId = openWithFive();
-        pass(ledger.round(roundId).commitEnd);
+        pass(ledger.round(roundId).dataEnd);
         Proposal memory proposal = sampleProposal(roundId);
         VM.prank(ownerOf(other));
         refuse(abi.encodeWithSelector(IRoundLedger.NotAggregator.selector, aggregator, ownerOf(other)));
@@ -630,7 +658,7 @@ contract RoundLedgerTest is LedgerFixture {
 
     function testProposalNeedsEveryRoot() public {
         uint64 roundId = openWithFive();
-        pass(ledger.round(roundId).commitEnd);
+        pass(ledger.round(roundId).dataEnd);
         for (uint256 i = 0; i < 5; ++i) {
             Proposal memory proposal = sampleProposal(roundId);
             if (i == 0) proposal.aggregateRoot = 0;
@@ -646,7 +674,7 @@ contract RoundLedgerTest is LedgerFixture {
 
     function testExclusionsAreCommittedClientsRising() public {
         uint64 roundId = openWithFive();
-        pass(ledger.round(roundId).commitEnd);
+        pass(ledger.round(roundId).dataEnd);
         bytes[5] memory wrong = [
             bytes(hex"00000002029a00"),
             abi.encodePacked(uint32(3), uint16(1), uint32(2), uint16(1)),
@@ -663,7 +691,7 @@ contract RoundLedgerTest is LedgerFixture {
 
     function testQuorumDecidesBetweenProposalAndAbandonment() public {
         uint64 roundId = openWithFive();
-        pass(ledger.round(roundId).commitEnd);
+        pass(ledger.round(roundId).dataEnd);
         bytes memory three = abi.encodePacked(
             uint32(1),
             uint16(1),
@@ -798,7 +826,7 @@ contract RoundLedgerTest is LedgerFixture {
         VM.warp(block.timestamp + 1);
         VM.prank(COURT);
         registry.slash(aggregator, 99, 1 ether, "test", address(0), 0, address(0), 0);
-        pass(ledger.round(roundId).commitEnd);
+        pass(ledger.round(roundId).dataEnd);
         proposeAs(aggregator, roundId, "");
         same(uint256(phaseOf(roundId)), uint256(Phase.Proposed));
     }

@@ -133,6 +133,7 @@ class Federation:
         self.chain.wait_until(plan.commit_end + 1)
         refusals += clients.commit_alone(self.ctx, roster, plan, submissions, "late")
         publications = clients.publish_all(self.ctx, roster, plan, submissions)
+        self.chain.wait_until(plan.data_end + 1)
         collected = aggregator.collect(self.ctx, roster, plan, publications)
         outcome = aggregator.propose(self.ctx, roster, plan, collected)
         record, report = self._replay(plan)
@@ -164,6 +165,7 @@ class Federation:
             base=model,
             base_cid=cid,
             commit_end=view.commit_end,
+            data_end=view.data_end,
         )
 
     def _replay(self, plan: RoundPlan) -> tuple[RoundRecord, AuditReport]:

@@ -97,6 +97,8 @@ class RoundPlan:
     """Where that model is."""
     commit_end: int
     """Last second for commitments, seconds since 1970."""
+    data_end: int
+    """Last second for publishing; proposals are taken after it."""
 
     def key(self, *parts: object) -> tuple[object, ...]:
         """Return the key parts of a step of this round."""

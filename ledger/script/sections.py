@@ -33,7 +33,7 @@ Amount = Annotated[str, AfterValidator(_verify_amount), WithJsonSchema({"type": 
 Accuracy = Annotated[
     str, AfterValidator(_verify_accuracy), WithJsonSchema({"type": "string", "pattern": f"^({_ACCURACY.pattern})$"})
 ]
-ClientNumber = Annotated[int, Field(ge=1, le=65535)]
+ClientNumber = Annotated[int, Field(ge=1, le=spec.MAX_CLIENTS)]
 ClientNumbers = Annotated[tuple[ClientNumber, ...], Field(strict=False, min_length=1)]
 Seconds = Annotated[int, Field(ge=1, le=10**9)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
@@ -92,7 +92,7 @@ class RunSection(Section):
     """Seed of the split, the first model and every client's training."""
     purpose: str = Field(default="", max_length=1000)
     """Why, for readers of the script."""
-    quorum: int | None = Field(default=None, ge=1, le=65535)
+    quorum: int | None = Field(default=None, ge=1, le=spec.MAX_CLIENTS)
     """Fewest included updates for a proposal; default: more than half of the clients, and enough for the rule."""
     rule: RuleSection
     """How updates become one."""

@@ -98,6 +98,7 @@ from ledger.spec.numbers import (
     wrap32,
 )
 from ledger.spec.rounds import (
+    MAX_CLIENTS,
     NO_BOARD,
     TERMINAL,
     ZERO_DIGEST,
@@ -163,6 +164,7 @@ __all__ = [
     "INT32_MIN",
     "LEDGER_NAME",
     "MAX_BOUND",
+    "MAX_CLIENTS",
     "MAX_EXAMPLES_CAP",
     "MAX_MANIFEST_BYTES",
     "MAX_NUM_EXAMPLES",

@@ -1,6 +1,6 @@
 """Tasks and the round transition: the pure twin of RoundLedger (docs/protocol.md §6).
 
-None -> Open -> (commitEnd) -> Proposed -> (challengeEnd) Finalised; exits: Abandoned (too few included updates),
+None -> Open -> (dataEnd) -> Proposed -> (challengeEnd) Finalised; exits: Abandoned (too few included updates),
 Expired (no proposal by proposeEnd), Voided (a proof). Being sealed follows from the clock, it is no transaction.
 A test drives this state machine and the contract side by side.
 """
@@ -27,6 +27,8 @@ from ledger.spec.rules import Rule, RuleParams, compute_min_updates
 
 ZERO_DIGEST = bytes(32)
 NO_BOARD = bytes(20)
+MAX_CLIENTS = 10_000
+"""Most clients of a round: its manifest, 147 bytes and 103 a client, is one block of at most 1 MiB (§3.3)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +54,7 @@ class Task:
     examples_cap: int
     """Largest weight, 1 to 2**20 - 1."""
     max_clients: int
-    """Most commitments in a round. uint16."""
+    """Most commitments in a round, 1 to MAX_CLIENTS."""
     quorum: int
     """Fewest included updates."""
     commit_seconds: int
@@ -92,8 +94,8 @@ _RANGES = {
     "matrix_log2": (0, 8),
     "bound": (1, MAX_BOUND),
     "examples_cap": (1, MAX_EXAMPLES_CAP),
-    "max_clients": (1, (1 << 16) - 1),
-    "quorum": (1, (1 << 16) - 1),
+    "max_clients": (1, MAX_CLIENTS),
+    "quorum": (1, MAX_CLIENTS),
     "commit_seconds": (1, (1 << 32) - 1),
     "data_seconds": (0, (1 << 32) - 1),
     "propose_seconds": (1, (1 << 32) - 1),
@@ -280,8 +282,8 @@ def _verify_current(state: TaskState, phase: Phase, want: str, *, now: int, last
 
 
 def compute_propose_start(current: Round) -> int:
-    """Return the first second at which a proposal is accepted: after the data phase when a board certifies."""
-    return (current.data_end if current.task.board != NO_BOARD else current.commit_end) + 1
+    """Return the first second at which a proposal is accepted: until then clients have time to publish (§6)."""
+    return current.data_end + 1
 
 
 def apply_proposal(state: TaskState, proposal: Proposal, exclusions: Sequence[tuple[int, int]], now: int) -> TaskState:

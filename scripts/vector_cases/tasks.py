@@ -75,6 +75,8 @@ TASK_RANGES = [
     ("max_clients", 0, "FT610"),
     ("max_clients", 4, "FT610"),
     ("max_clients", 5, None),
+    ("max_clients", 10000, None),
+    ("max_clients", 10001, "FT610"),
     ("quorum", 0, "FT610"),
     ("quorum", 4, "FT610"),
     ("quorum", 10, None),
@@ -92,7 +94,7 @@ TASK_RANGES = [
     ("script_digest", ZERO, None),
 ]
 TASK_WHY = {
-    "max_clients": "the quorum is 5",
+    "max_clients": "at least the quorum, 5; at most 10000, of which a manifest has 147 + 1030000 bytes",
     "quorum": "2 * 2 + 1 = 5 for a trim of 2, and max_clients is 10",
     "challenge_seconds": "600 + 300 + 500 + challenge must stay within 86400: at most 85000",
     "rule_param": "a trim of 3 needs a quorum of 7",

@@ -98,7 +98,7 @@ def test_a_second_commitment(federation):
 def test_a_proposal_without_quorum(federation):
     chain, round_id = federation.chain, federation.open()
     federation.commit(round_id)
-    chain.wait_until(chain.get_round(round_id).commit_end + 1)
+    chain.wait_until(chain.get_round(round_id).data_end + 1)
     with pytest.raises(QuorumNotMet, match="2 of 3 updates"):
         chain.propose(round_id, federation.proposal, [(1, 715), (2, 715)], key="refused", sender=federation.operator)
     with pytest.raises(Reverted, match=r"abandon: QuorumMet\(round_id=\d+, got=4, want=3\)"):

@@ -53,7 +53,8 @@ def test_a_round_goes_as_the_specification_says(federation):
     state = spec.start_task(task, unbond_seconds=chain.get_unbond_seconds())
     state = spec.apply_open(state, round_id, view.opened_at)
     assert chain.get_task(view.task_id) == task
-    assert (view.commit_end, view.propose_end) == (state.current.commit_end, state.current.propose_end)
+    assert (view.commit_end, view.data_end) == (state.current.commit_end, state.current.data_end)
+    assert view.propose_end == state.current.propose_end
 
     entries = federation.commit(round_id)
     members = [spec.Member(client=entry.client, commitment=entry.commitment) for entry in entries]
@@ -63,11 +64,11 @@ def test_a_round_goes_as_the_specification_says(federation):
     assert spec.decode_members(segment.args["entries"]) == members
     assert segment.args["root"] == spec.compute_segment_root(members)
 
-    chain.wait_until(view.commit_end + 1)
+    chain.wait_until(view.data_end + 1)
     excluded = [(members[1].client, 715)]
     receipt = chain.propose(round_id, federation.proposal, excluded, key="propose", sender=federation.operator)
     proposed = receipt.find("Proposed")
-    state = spec.apply_proposal(state, federation.proposal, excluded, view.commit_end + 1)
+    state = spec.apply_proposal(state, federation.proposal, excluded, view.data_end + 1)
     view = chain.get_round(round_id)
     assert view.phase is spec.Phase.PROPOSED
     assert view.proposal_hash == state.current.proposal_hash
@@ -97,7 +98,7 @@ def test_a_round_without_quorum_is_abandoned_and_one_without_proposal_expires(fe
     chain = federation.chain
     first = federation.open()
     federation.commit(first, [1])
-    chain.wait_until(chain.get_round(first).commit_end + 1)
+    chain.wait_until(chain.get_round(first).data_end + 1)
     chain.abandon(first, b"\x09" * 32, [], key="abandon", sender=federation.operator)
     assert chain.get_round(first).phase is spec.Phase.ABANDONED
     second = federation.open(key="2")

@@ -10,9 +10,9 @@ AGGREGATOR = 501
 
 
 def propose(fresh, round_id, excluded=b""):
-    """Pass the commit phase and propose; returns the proposal."""
+    """Pass the data phase and propose; returns the proposal."""
     fields = [spec.keccak256(b"%d %d" % (i, round_id)) for i in range(5)]
-    fresh.move_to(fresh.round(round_id)["commitEnd"] + 1)
+    fresh.move_to(fresh.round(round_id)["dataEnd"] + 1)
     fresh.send(fresh.ledger.functions.propose(round_id, tuple(fields), excluded))
     names = ("aggregate_root", "matrix_root", "members_root", "model_root", "data_id")
     return spec.Proposal(**dict(zip(names, fields, strict=True)))
@@ -62,7 +62,7 @@ def test_late_proposal_is_refused(fresh, round_id):
 
 
 def test_exclusion_of_a_client_that_did_not_commit_is_refused(fresh, round_id):
-    fresh.move_to(fresh.round(round_id)["commitEnd"] + 1)
+    fresh.move_to(fresh.round(round_id)["dataEnd"] + 1)
     fields = tuple(spec.keccak256(b"%d" % i) for i in range(5))
     excluded = spec.encode_exclusions([(6, 713)])
     assert fresh.refusal(fresh.ledger.functions.propose(round_id, fields, excluded)) == ("WrongExclusions", round_id)
@@ -70,7 +70,7 @@ def test_exclusion_of_a_client_that_did_not_commit_is_refused(fresh, round_id):
 
 def test_round_below_its_quorum_is_abandoned_not_proposed(fresh, round_id):
     excluded = spec.encode_exclusions([(1, 701), (2, 701), (3, 701)])
-    fresh.move_to(fresh.round(round_id)["commitEnd"] + 1)
+    fresh.move_to(fresh.round(round_id)["dataEnd"] + 1)
     fields = tuple(spec.keccak256(b"%d" % i) for i in range(5))
     propose_call = fresh.ledger.functions.propose(round_id, fields, excluded)
     assert fresh.refusal(propose_call) == ("QuorumNotMet", round_id, 2, 3)

@@ -104,6 +104,7 @@ def test_ten_orders_of_arrival_and_any_number_of_threads_give_one_root(
         clients.relay(ctx, roster, plan, submissions[split:])
         federation.chain.wait_until(plan.commit_end + 1)
         publications = clients.publish_all(ctx, roster, plan, submissions)
+        federation.chain.wait_until(plan.data_end + 1)
         aggregator.propose(ctx, roster, plan, aggregator.collect(ctx, roster, plan, publications))
         record = load_round(ctx.chain, ctx.store, plan.round_id)
         assert replay(record).verdict is Verdict.PASS

@@ -104,6 +104,11 @@ def test_events_cover_the_rounds_that_they_name() -> None:
     assert [bool(script.events_in(n)) for n in range(1, 6)] == [False, True, True, True, False]
 
 
+def test_a_script_may_have_as_many_clients_as_a_round() -> None:
+    script = parse_script(SCRIPT.replace("count: 6", "count: 10000").encode(), name="a.yaml")
+    assert script.clients.count == spec.MAX_CLIENTS
+
+
 @pytest.mark.parametrize("kind", MALFORMATIONS)
 def test_every_malformation_can_be_scripted(kind: str) -> None:
     text = SCRIPT.replace("client: 4, attack: sign-flip, options: {factor: 4.0}", f"client: 4, malform: {kind}")
@@ -122,6 +127,8 @@ def test_every_malformation_can_be_scripted(kind: str) -> None:
         ("name: trimmed-mean", "name: mode", (6, 10), "'run.rule.name' is 'mode'"),
         ("trim: 1", "f: 1", (6, 30), "the rule trimmed-mean takes no 'f'"),
         ("trim: 1", "trim: 3", (6, 3), "needs at least 7 clients, 'clients.count' is 6"),
+        ("count: 6", "count: 10001", (8, 3), "less than or equal to 10000"),
+        ("client: 4", "client: 10001", (11, 19), "less than or equal to 10000"),
         ("seed: 7", "quorum: 2", (5, 3), "'run.quorum' is 2, expected 3"),
         ("1 ether", "1 euro", (9, 3), "'1 euro' is not an amount"),
         ("client: 4", "clinet: 4", (11, 19), "unknown key 'clinet'; did you mean 'client'?"),

@@ -150,6 +150,15 @@ def test_random_bytes_raise_nothing_but_errors_of_the_specification(data: bytes)
             decode(b"FTU\x01" + data[4:])
 
 
+def test_a_manifest_of_the_most_clients_fits_one_block() -> None:
+    nothing = {"base": None, "aggregate": None, "model": None}
+    location = {"reason": 801, "content": None, "signature": bytes(64)}
+    entries = tuple(spec.ManifestEntry(client=i, **location) for i in range(1, spec.MAX_CLIENTS + 1))
+    data = spec.encode_manifest(spec.Manifest(domain_separator=bytes(32), round_id=1, entries=entries, **nothing))
+    assert len(data) == 147 + 103 * 10_000 <= spec.MAX_MANIFEST_BYTES
+    assert len(spec.decode_manifest(data).entries) == spec.MAX_CLIENTS
+
+
 def test_a_manifest_above_one_mebibyte_is_not_parsed() -> None:
     with pytest.raises(spec.Oversized):
         spec.decode_manifest(bytes(spec.MAX_MANIFEST_BYTES + 1))

@@ -159,7 +159,7 @@ class RoundMachine(RuleBasedStateMachine):
     def play(self, clients: list[int], excluded: int, late: int, gives_up: bool) -> None:
         self.pair.commit(self._members(clients))
         exclusions = [(client, 801) for client in clients[:excluded]]
-        wait = max(1, self.pair.state.current.commit_end + 1 + late - self.pair.now)
+        wait = max(1, self.pair.state.current.data_end + 1 + late - self.pair.now)
         if gives_up:
             self.pair.abandon(exclusions, wait)
         else:
