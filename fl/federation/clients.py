@@ -75,7 +75,7 @@ def prepare_all(ctx: Context, roster: Roster, plan: RoundPlan) -> tuple[list[Sub
 
 def _keep_update(ctx: Context, plan: RoundPlan, client: int, party: Party) -> dict[str, object]:
     """Return what the client wrote down about its update; train only if it had not."""
-    key = ctx.key(*plan.key("client", client, "update"))
+    key = ctx.key(*plan.key_of_update(client))
     kept = ctx.journal.get_note(key)
     if kept is None:
         kept = _make_update(ctx, plan, client, party)

@@ -104,6 +104,13 @@ class RoundPlan:
         """Return the key parts of a step of this round."""
         return ("round", self.number, self.attempt, *parts)
 
+    def key_of_update(self, client: int) -> tuple[object, ...]:
+        """Return the key parts of a client's update: it belongs to this round of the ledger and this base model only.
+
+        A devnet that lost its last blocks may number the rounds that follow anew.
+        """
+        return self.key("client", client, "update", self.round_id, self.base_cid)
+
 
 def header_of(
     ctx: Context, kind: spec.Kind, *, round_id: int, client: int, num_examples: int, size: int | None = None

@@ -189,21 +189,26 @@ class Sending:
         with self._lock:
             if self._is_recovered:
                 return 0
-            entries = self._find_missing()
+            entries, late = self._find_missing(), 0
             for entry in entries:
-                self._broadcast_again(entry)
+                late = self._broadcast_again(entry, late)
             self._is_recovered = True
             return len(entries)
 
-    def _broadcast_again(self, entry: Entry) -> None:
+    def _broadcast_again(self, entry: Entry, late: int) -> int:
+        """Broadcast one transaction; return by how many seconds what follows must be later than it was.
+
+        A round that opens two seconds later has every deadline two seconds later, so what waited for one waits on.
+        """
         try:
-            if self._devnet:
-                self._turn_clock_to(entry.not_before)
-                self._collect([entry], ())
-            else:
+            if not self._devnet:
                 self._broadcast([entry])
+                return 0
+            self._turn_clock_to(entry.not_before + late)
+            self._collect([entry], ())
+            return max(late, self._get_time() - entry.not_before)
         except (NodeRefused, Reverted):
-            return  # given up: whoever needs it asks again, is simulated and hears the reason
+            return late  # given up: whoever needs it asks again, is simulated and hears the reason
 
     def _find_missing(self) -> list[Entry]:
         entries = self._journal.entries(self.scope)
@@ -214,9 +219,11 @@ class Sending:
 
     def _turn_clock_to(self, seconds: int) -> None:
         """Bring a restarted devnet's clock to where it was: deadlines that had passed stay passed."""
-        block = self._connection.request("eth_getBlockByNumber", "latest", False)
-        if int(block["timestamp"], 16) < seconds:
+        if self._get_time() < seconds:
             move_clock(self._connection, seconds)
+
+    def _get_time(self) -> int:
+        return int(self._connection.request("eth_getBlockByNumber", "latest", False)["timestamp"], 16)
 
     # ----------------------------------------------------------------------------------------------------------- wait
 

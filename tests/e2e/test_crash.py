@@ -96,7 +96,11 @@ def _is_started(project: Project, name: str) -> bool:
     return any(key.endswith(f"/run/{name}/script") for key in notes)
 
 
-def test_a_run_whose_anvil_was_killed_goes_on_when_it_is_up_again(tmp_path: Path, write_script: ScriptWriter) -> None:
+@pytest.mark.parametrize("rested_seconds", [0, 2], ids=["with-its-last-blocks-lost", "with-its-state-written"])
+def test_a_run_whose_anvil_was_killed_goes_on_when_it_is_up_again(
+    tmp_path: Path, write_script: ScriptWriter, rested_seconds: int
+) -> None:
+    load_everything()  # rounds take milliseconds: without a rest the node dies with several of them unwritten
     project = Project.create(tmp_path / "p")
     devnet.start(project.state_dir, engine="anvil", detach=True)
     try:
@@ -109,6 +113,7 @@ def test_a_run_whose_anvil_was_killed_goes_on_when_it_is_up_again(tmp_path: Path
             def kill_in_round_three(progress: object) -> None:
                 at = (progress.round, progress.stage, progress.done)  # type: ignore[attr-defined]
                 if at == (3, "publish", 1) and (node := devnet.status(project.state_dir)):
+                    time.sleep(rested_seconds)
                     os.kill(node.pid, signal.SIGKILL)
 
             Federation.start(Project.find(project.root), script, observer=kill_in_round_three).run()
@@ -120,7 +125,9 @@ def test_a_run_whose_anvil_was_killed_goes_on_when_it_is_up_again(tmp_path: Path
         assert report.read_text().startswith("pass,pass,pass,pass ")
         chain = Chain.connect(Project.find(project.root).network(), Journal(project.journal_path))
         phases = [chain.get_round(i).phase for i in range(1, chain.count_rounds() + 1)]
-        assert phases == [spec.Phase.FINALISED] * 4
+        # A round may have been opened twice, when the first one's blocks were lost; none was left unserved.
+        assert phases.count(spec.Phase.FINALISED) == 4
+        assert set(phases) <= {spec.Phase.FINALISED, spec.Phase.EXPIRED}
         _assert_every_transaction_is_in_the_journal(Project.find(project.root))
     finally:
         devnet.stop(project.state_dir)
