@@ -109,13 +109,17 @@ def run_live(label: str, command: Sequence[str | Path], folder: Path = ROOT) -> 
 
 
 def replace(command: Sequence[str | Path]) -> int:
-    """Become another program, so that the terminal and its signals are its own."""
+    """Become another program, so that the terminal and its signals are its own.
+
+    It gets the person's own PATH: what it prints to be typed next must work in their shell.
+    """
     parts = [str(part) for part in command]
+    environment = {**get_environment(), "PATH": os.environ.get("PATH", os.defpath)}
     sys.stdout.flush()
     if WINDOWS:
-        return subprocess.call(parts, env=get_environment())
+        return subprocess.call(parts, env=environment)
     try:
-        os.execve(parts[0], parts, get_environment())
+        os.execve(parts[0], parts, environment)
     except FileNotFoundError as absent:
         raise Refusal(f"{parts[0]} is missing; run: python3 scripts/dev.py setup") from absent
 
