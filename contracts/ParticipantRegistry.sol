@@ -150,6 +150,15 @@ contract ParticipantRegistry is IParticipantRegistry, EIP712, ReentrancyGuardTra
         if (!sent) revert TransferFailed(to, amountWei);
     }
 
+    function transferCredit(address to, uint256 amountWei) external {
+        uint256 credit = creditOf[msg.sender];
+        if (to == address(0)) revert TransferFailed(to, amountWei);
+        if (amountWei > credit) revert InsufficientCredit(credit, amountWei);
+        creditOf[msg.sender] = credit - amountWei;
+        creditOf[to] += amountWei;
+        emit CreditMoved(msg.sender, to, amountWei);
+    }
+
     function lock(uint32 id, uint64 roundId, uint256 amountWei) external onlyLedger {
         Record storage p = _record(id);
         uint256 freeWei = p.stakeWei - p.lockedWei;

@@ -22,7 +22,7 @@ from typing import Any
 from ledger import nodejs
 from ledger.errors import ConfigurationError
 
-CONTRACTS = ("ParticipantRegistry", "RoundLedger")
+CONTRACTS = ("ParticipantRegistry", "RoundLedger", "DisputeCourt")
 SOLC_VERSION = "0.8.30"
 
 # As in hardhat.config.js; a test compares the two.

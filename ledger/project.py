@@ -25,6 +25,7 @@ _NETWORK_TYPES: dict[str, type] = {
     "chain_id": int,
     "registry": str,
     "ledger": str,
+    "court": str,
     "code_hash": str,
     "deploy_block": int,
     "deploy_block_hash": str,
@@ -171,7 +172,7 @@ class Project:
         return running.rpc if running else None
 
 
-_DEPLOYMENT_KEYS = ("registry", "ledger", "code_hash", "deploy_block", "deploy_block_hash")
+_DEPLOYMENT_KEYS = ("registry", "ledger", "court", "code_hash", "deploy_block", "deploy_block_hash")
 
 
 def load_project(path: Path) -> Project:
@@ -216,7 +217,7 @@ def _verify_network(path: Path, document: Document, name: str) -> None:
         raise _bad(path, document, place, f"network '{name}' lacks {' and '.join(missing)}")
     if not table.get("rpc", "http://").startswith(("http://", "https://")):
         raise _bad(path, document, (*place, "rpc"), f"'{table['rpc']}' is no http:// or https:// address")
-    for key in ("registry", "ledger"):
+    for key in ("registry", "ledger", "court"):
         if key in table and not _ADDRESS.fullmatch(table[key]):
             raise _bad(path, document, (*place, key), f"'{table[key]}' is no address")
     for key in ("chain_id", "confirmations", "deploy_block"):

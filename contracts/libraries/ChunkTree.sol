@@ -6,16 +6,47 @@ pragma solidity 0.8.30;
 library ChunkTree {
     error NoLeaves();
 
-    function leafHash(bytes memory chunk) internal pure returns (bytes32) {
-        return sha256(abi.encodePacked(uint8(0x00), chunk));
+    function leafHash(bytes memory chunk) internal view returns (bytes32 hash) {
+        assembly ("memory-safe") {
+            // Scratch beyond the free memory: hashing a million leaves must not make memory dear.
+            let at := mload(0x40)
+            mstore8(at, 0x00)
+            mcopy(add(at, 1), add(chunk, 0x20), mload(chunk))
+            if iszero(staticcall(gas(), 2, at, add(mload(chunk), 1), 0x00, 0x20)) {
+                revert(0x00, 0x00)
+            }
+            hash := mload(0x00)
+        }
     }
 
-    function nodeHash(bytes32 left, bytes32 right) internal pure returns (bytes32) {
-        return sha256(abi.encodePacked(uint8(0x01), left, right));
+    /// The same for a chunk that lies in the call data.
+    function leafHashOf(bytes calldata chunk) internal view returns (bytes32 hash) {
+        assembly ("memory-safe") {
+            let at := mload(0x40)
+            mstore8(at, 0x00)
+            calldatacopy(add(at, 1), chunk.offset, chunk.length)
+            if iszero(staticcall(gas(), 2, at, add(chunk.length, 1), 0x00, 0x20)) {
+                revert(0x00, 0x00)
+            }
+            hash := mload(0x00)
+        }
+    }
+
+    function nodeHash(bytes32 left, bytes32 right) internal view returns (bytes32 hash) {
+        assembly ("memory-safe") {
+            let at := mload(0x40)
+            mstore8(at, 0x01)
+            mstore(add(at, 0x01), left)
+            mstore(add(at, 0x21), right)
+            if iszero(staticcall(gas(), 2, at, 0x41, 0x00, 0x20)) {
+                revert(0x00, 0x00)
+            }
+            hash := mload(0x00)
+        }
     }
 
     /// Root of `data` cut into chunks of `chunkBytes`, the last one possibly short; no data is one empty chunk.
-    function chunkRoot(bytes memory data, uint256 chunkBytes) internal pure returns (bytes32) {
+    function chunkRoot(bytes memory data, uint256 chunkBytes) internal view returns (bytes32) {
         if (chunkBytes == 0) revert NoLeaves();
         uint256 count = data.length == 0 ? 1 : (data.length + chunkBytes - 1) / chunkBytes;
         bytes32[] memory hashes = new bytes32[](count);
@@ -28,7 +59,7 @@ library ChunkTree {
     }
 
     /// Root over leaf hashes, which it overwrites.
-    function rootOf(bytes32[] memory hashes) internal pure returns (bytes32) {
+    function rootOf(bytes32[] memory hashes) internal view returns (bytes32) {
         if (hashes.length == 0) revert NoLeaves();
         for (uint256 width = hashes.length; width > 1; width = (width + 1) / 2) {
             for (uint256 i = 0; i + 1 < width; i += 2) hashes[i / 2] = nodeHash(hashes[i], hashes[i + 1]);
@@ -53,7 +84,7 @@ library ChunkTree {
         uint256 leafCount,
         bytes32[] memory path,
         bytes32 root
-    ) internal pure returns (bool) {
+    ) internal view returns (bool) {
         if (index >= leafCount || path.length != pathLength(index, leafCount)) return false;
         uint256 used = 0;
         for (uint256 last = leafCount - 1; last > 0; last >>= 1) {
@@ -64,6 +95,26 @@ library ChunkTree {
             index >>= 1;
         }
         return leaf == root;
+    }
+
+    /// Root to which a packed path leads from `leaf`, at `index` of `leafCount`; `index` is below `leafCount`, and
+    /// `path` holds the siblings that `pathLength` counts, 32 bytes each.
+    function climb(
+        bytes32 leaf,
+        uint256 index,
+        uint256 leafCount,
+        bytes calldata path
+    ) internal view returns (bytes32) {
+        uint256 at = 0;
+        for (uint256 last = leafCount - 1; last > 0; last >>= 1) {
+            if (index ^ 1 <= last) {
+                bytes32 sibling = bytes32(path[at:at + 32]);
+                leaf = index & 1 == 1 ? nodeHash(sibling, leaf) : nodeHash(leaf, sibling);
+                at += 32;
+            }
+            index >>= 1;
+        }
+        return leaf;
     }
 
     function _slice(bytes memory data, uint256 start, uint256 size) private pure returns (bytes memory part) {

@@ -41,4 +41,33 @@ library SegmentTree {
         }
         return hashes[0];
     }
+
+    function nodeHash(bytes32 left, bytes32 right) internal pure returns (bytes32 hash) {
+        assembly ("memory-safe") {
+            let at := mload(0x40)
+            mstore8(at, 0x01)
+            mstore(add(at, 0x01), left)
+            mstore(add(at, 0x21), right)
+            hash := keccak256(at, 0x41)
+        }
+    }
+
+    /// Root to which a packed path leads from `hash`, at `index` of `count` (as ChunkTree.climb).
+    function climb(
+        bytes32 hash,
+        uint256 index,
+        uint256 count,
+        bytes calldata path
+    ) internal pure returns (bytes32) {
+        uint256 at = 0;
+        for (uint256 last = count - 1; last > 0; last >>= 1) {
+            if (index ^ 1 <= last) {
+                bytes32 sibling = bytes32(path[at:at + 32]);
+                hash = index & 1 == 1 ? nodeHash(sibling, hash) : nodeHash(hash, sibling);
+                at += 32;
+            }
+            index >>= 1;
+        }
+        return hash;
+    }
 }

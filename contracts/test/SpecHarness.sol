@@ -45,19 +45,19 @@ contract SpecHarness {
 
     // --------------------------------------------------------------------------------------------------- chunk trees
 
-    function leafHash(bytes calldata chunk) external pure returns (bytes32) {
+    function leafHash(bytes calldata chunk) external view returns (bytes32) {
         return ChunkTree.leafHash(chunk);
     }
 
-    function nodeHash(bytes32 left, bytes32 right) external pure returns (bytes32) {
+    function nodeHash(bytes32 left, bytes32 right) external view returns (bytes32) {
         return ChunkTree.nodeHash(left, right);
     }
 
-    function chunkRoot(bytes calldata data, uint256 leafBytes) external pure returns (bytes32) {
+    function chunkRoot(bytes calldata data, uint256 leafBytes) external view returns (bytes32) {
         return ChunkTree.chunkRoot(data, leafBytes);
     }
 
-    function rootOf(bytes32[] calldata leaves) external pure returns (bytes32) {
+    function rootOf(bytes32[] calldata leaves) external view returns (bytes32) {
         return ChunkTree.rootOf(leaves);
     }
 
@@ -71,7 +71,7 @@ contract SpecHarness {
         uint256 leafCount,
         bytes32[] calldata path,
         bytes32 root
-    ) external pure returns (bool) {
+    ) external view returns (bool) {
         return ChunkTree.verifyInclusion(leaf, index, leafCount, path, root);
     }
 

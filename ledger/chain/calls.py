@@ -65,6 +65,8 @@ class Contracts:
     """Address of ParticipantRegistry."""
     ledger: bytes
     """Address of RoundLedger."""
+    court: bytes
+    """Address of DisputeCourt."""
 
     @property
     def domain_separator(self) -> bytes:
@@ -85,6 +87,11 @@ class Contracts:
         """Return a call of RoundLedger."""
         data = get_interface("RoundLedger").functions[function].encode_call(*args)
         return Call(name=function, to=self.ledger, data=data, context=context)
+
+    def to_court(self, function: str, *args: Any, **context: Any) -> Call:
+        """Return a call of DisputeCourt."""
+        data = get_interface("DisputeCourt").functions[function].encode_call(*args)
+        return Call(name=function, to=self.court, data=data, context=context)
 
     def register(
         self, *, role: Role, owner: bytes, signer: LocalAccount, stake_wei: int, deadline: int = FAR_FUTURE

@@ -1,9 +1,9 @@
-"""A connected ledger: typed reads and writes of both contracts. No rules of its own."""
+"""A connected ledger: typed reads and writes of its contracts. No rules of its own."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ledger import spec
 from ledger.chain import deployment
@@ -21,6 +21,18 @@ if TYPE_CHECKING:
 
 Exclusions = Sequence[tuple[int, int]]
 """(client, reason) pairs; a reason is the number of an FT code."""
+
+
+class Provable(Protocol):
+    """A fraud proof, encoded."""
+
+    @property
+    def function(self) -> str:
+        """Function of DisputeCourt."""
+
+    @property
+    def arguments(self) -> tuple[Any, ...]:
+        """Its arguments."""
 
 
 class Chain(Reads):
@@ -56,6 +68,7 @@ class Chain(Reads):
             chain_id=network.chain_id,
             registry=_read_address(network.registry, network),
             ledger=_read_address(network.ledger, network),
+            court=_read_address(network.court, network),
         )
         chain = cls(network, journal, connection, contracts)
         if network.devnet:
@@ -74,9 +87,10 @@ class Chain(Reads):
             raise ChainReset(block=number, want=want, got=got)
 
     def _verify_code(self) -> None:
-        addresses = (self.contracts.ledger, self.contracts.registry)
+        addresses = (self.contracts.ledger, self.contracts.registry, self.contracts.court)
         codes = [deployment.get_code(self._connection, address) for address in addresses]
-        for address, code in zip((self.network.ledger, self.network.registry), codes, strict=True):
+        named = (self.network.ledger, self.network.registry, self.network.court)
+        for address, code in zip(named, codes, strict=True):
             if not code:
                 block = int(self._connection.request("eth_blockNumber"), 16)
                 raise NoContract(address=address, chain_id=self.network.chain_id, block=block)
@@ -180,6 +194,50 @@ class Chain(Reads):
     def expire(self, round_id: int, *, key: str, sender: LocalAccount) -> Receipt:
         """End a round whose aggregator missed its time; anybody sends."""
         return self.send(self.contracts.to_ledger("expire", round_id), key=key, sender=sender)
+
+    def prove(self, proof: Provable, *, key: str, sender: LocalAccount) -> Receipt:
+        """Bring a fraud proof before the court; the sender is the challenger.
+
+        Args: proof: what `ledger.disputes` encodes: a function of the court and its arguments.
+        Raises: Reverted: the court refuses it, and says why.
+        """
+        return self.send(self.contracts.to_court(proof.function, *proof.arguments), key=key, sender=sender)
+
+    def buy_ticket(self, ticket: bytes, *, key: str, sender: LocalAccount) -> Receipt:
+        """Say, without saying what, that the sender has a proof: its reward cannot be copied then."""
+        return self.send(self.contracts.to_court("ticket", ticket), key=key, sender=sender)
+
+    def contest(
+        self,
+        round_id: int,
+        *,
+        subject: int = 0,
+        reason: bytes = bytes(32),
+        proof_hash: bytes,
+        salt: bytes,
+        key: str,
+        sender: LocalAccount,
+    ) -> Receipt:
+        """Claim a copied proof by an earlier ticket, within the hour after it.
+
+        Args: subject: the client that it accuses, 0 for the aggregator. reason: as in the event FraudProven.
+        """
+        call = self.contracts.to_court("contest", round_id, subject, reason, proof_hash, salt)
+        return self.send(call, key=key, sender=sender)
+
+    def claim_reward(self, round_id: int, *, key: str, sender: LocalAccount) -> Receipt:
+        """Credit the challenger of a voided round, an hour after its proof; anybody sends."""
+        return self.send(self.contracts.to_court("claimReward", round_id), key=key, sender=sender)
+
+    def claim_client_reward(
+        self, round_id: int, client: int, reason: bytes, *, key: str, sender: LocalAccount
+    ) -> Receipt:
+        """Credit who proved a client's fault, an hour after the proof; anybody sends."""
+        return self.send(self.contracts.to_court("claimClientReward", round_id, client, reason), key=key, sender=sender)
+
+    def claim_share(self, round_id: int, client: int, *, key: str, sender: LocalAccount) -> Receipt:
+        """Credit a committed client's owner with its part of a voided round's bond; anybody sends."""
+        return self.send(self.contracts.to_court("claimShare", round_id, client), key=key, sender=sender)
 
     def transfer(self, to: Address, amount_wei: int, *, key: str, sender: LocalAccount) -> Receipt:
         """Send ETH to an account."""

@@ -1,4 +1,4 @@
-"""Put both contracts on a chain. Each is told the other's address, so the first one's names the second's in advance."""
+"""Put the contracts on a chain. Each is told the others' addresses, so the first names the later ones in advance."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def deploy(
     params: DeployParams | None = None,
     key: str = "deploy",
 ) -> Deployment:
-    """Deploy ParticipantRegistry and RoundLedger; after an interruption, go on where it stopped.
+    """Deploy ParticipantRegistry, RoundLedger and DisputeCourt; after an interruption, go on where it stopped.
 
     Args: deployer: pays, and governs unless params name a governor. key: prefix of the journal's keys; a second
     deployment on the same chain needs another one.
@@ -43,30 +43,39 @@ def deploy(
         confirmations=network.confirmations,
     )
     sending.recover()
-    call = _make_registry_call(spec_address(deployer), params)
-    registry = sending.send(Order(call=call, key=f"{key}/registry", sender=deployer)).contract
-    if registry is None:
-        raise ConfigurationError("the registry's deployment created no contract")
     governor = params.governor or spec_address(deployer)
-    call = _make_creation("RoundLedger", registry, params.court, governor)
-    receipt = sending.send(Order(call=call, key=f"{key}/ledger", sender=deployer))
-    if receipt.contract is None or read_address(connection, "ledger", registry) != receipt.contract:
+    call = _make_registry_call(spec_address(deployer), params)
+    registry = _create(sending, call, key=f"{key}/registry", sender=deployer)[0]
+    call = _make_creation("RoundLedger", registry, read_address(connection, "court", registry), governor)
+    ledger, block = _create(sending, call, key=f"{key}/ledger", sender=deployer)
+    call = _make_creation("DisputeCourt", registry, ledger)
+    court, _ = _create(sending, call, key=f"{key}/court", sender=deployer)
+    if (ledger, court) != tuple(read_address(connection, name, registry) for name in ("ledger", "court")):
         raise ConfigurationError(
-            "the deployer's key sent another transaction between the two contracts, so they do not know each other",
+            "the deployer's key sent another transaction between the contracts, so they do not know each other",
             hint="deploy again with a key that nobody else uses meanwhile: fedtrail contract deploy --new",
         )
-    return describe(connection, registry, receipt.contract, receipt.block)
+    return describe(connection, registry, ledger, court, block)
 
 
-def describe(connection: Connection, registry: bytes, ledger: bytes, block: int) -> Deployment:
+def _create(sending: Sending, call: Call, *, key: str, sender: LocalAccount) -> tuple[bytes, int]:
+    receipt = sending.send(Order(call=call, key=key, sender=sender))
+    if receipt.contract is None:
+        raise ConfigurationError(f"{call.name} created no contract")
+    return receipt.contract, receipt.block
+
+
+def describe(connection: Connection, registry: bytes, ledger: bytes, court: bytes, block: int) -> Deployment:
     """Return what pins a deployment: its addresses, code and block."""
     from eth_utils.address import to_checksum_address
 
     found = connection.request("eth_getBlockByNumber", to_quantity(block), False)
+    codes = (get_code(connection, address) for address in (ledger, registry, court))
     return Deployment(
         registry=to_checksum_address(registry),
         ledger=to_checksum_address(ledger),
-        code_hash=to_hex(compute_code_hash(get_code(connection, ledger), get_code(connection, registry))),
+        court=to_checksum_address(court),
+        code_hash=to_hex(compute_code_hash(*codes)),
         deploy_block=block,
         deploy_block_hash=found["hash"],
     )
@@ -87,11 +96,11 @@ def get_code(connection: Connection, address: bytes) -> bytes:
     return to_bytes(connection.request("eth_getCode", to_hex(address), "latest"))
 
 
-def compute_code_hash(ledger_code: bytes, registry_code: bytes) -> bytes:
-    """Return the keccak256 of both runtime codes, ledger first."""
+def compute_code_hash(ledger_code: bytes, registry_code: bytes, court_code: bytes) -> bytes:
+    """Return the keccak256 of the runtime codes, in this order."""
     from eth_utils.crypto import keccak
 
-    return bytes(keccak(ledger_code + registry_code))
+    return bytes(keccak(ledger_code + registry_code + court_code))
 
 
 def compute_creation_address(sender: bytes, nonce: int) -> bytes:
@@ -115,10 +124,10 @@ def _make_registry_call(deployer: bytes, params: DeployParams) -> Call:
     seconds = (params.activation_seconds, params.unbond_seconds)
 
     def make_data(nonce: int) -> bytes:
-        ledger = compute_creation_address(deployer, nonce + 1)
-        return _make_creation("ParticipantRegistry", ledger, params.court, *stakes, *seconds).data
+        ledger, court = (compute_creation_address(deployer, nonce + later) for later in (1, 2))
+        return _make_creation("ParticipantRegistry", ledger, court, *stakes, *seconds).data
 
-    identity = sha256(repr((params.court, stakes, seconds)).encode()).digest()
+    identity = sha256(repr((stakes, seconds)).encode()).digest()
     return Call(name="deploy ParticipantRegistry", to=None, make_data=make_data, identity=identity)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-NO_COURT = bytes(20)
 ETHER = 10**18
 
 
@@ -22,8 +21,10 @@ class Network:
     """Checksummed address of ParticipantRegistry; None before a deployment."""
     ledger: str | None = None
     """Checksummed address of RoundLedger; None before a deployment."""
+    court: str | None = None
+    """Checksummed address of DisputeCourt; None before a deployment."""
     code_hash: str | None = None
-    """0x and the keccak256 of both runtime codes, ledger first; None to accept any."""
+    """0x and the keccak256 of the runtime codes of ledger, registry and court; None to accept any."""
     deploy_block: int | None = None
     """Block that the ledger was deployed in."""
     deploy_block_hash: str | None = None
@@ -48,8 +49,6 @@ class DeployParams:
     """From a registration to the first round that may have the participant."""
     unbond_seconds: int = 24 * 3600
     """From a request to unbond to the withdrawal; every window of a round must fit in."""
-    court: bytes = NO_COURT
-    """Address of the dispute court, which may slash; zeros for none."""
     governor: bytes | None = None
     """Address that may create tasks; None for the deployer's."""
 
@@ -62,8 +61,10 @@ class Deployment:
     """Checksummed address of ParticipantRegistry."""
     ledger: str
     """Checksummed address of RoundLedger."""
+    court: str
+    """Checksummed address of DisputeCourt."""
     code_hash: str
-    """0x and the keccak256 of both runtime codes, ledger first."""
+    """0x and the keccak256 of the runtime codes of ledger, registry and court."""
     deploy_block: int
     """Block that the ledger was deployed in."""
     deploy_block_hash: str
@@ -75,6 +76,7 @@ class Deployment:
             network,
             registry=self.registry,
             ledger=self.ledger,
+            court=self.court,
             code_hash=self.code_hash,
             deploy_block=self.deploy_block,
             deploy_block_hash=self.deploy_block_hash,

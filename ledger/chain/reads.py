@@ -1,4 +1,4 @@
-"""What a connected ledger tells: typed reads and events of both contracts."""
+"""What a connected ledger tells: typed reads and events of its contracts."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ class Reads:
         """
         first = first_block if first_block is not None else (self.network.deploy_block or 0)
         last = last_block if last_block is not None else self.get_confirmed_block()
-        addresses = (self.contracts.registry, self.contracts.ledger)
+        addresses = (self.contracts.registry, self.contracts.ledger, self.contracts.court)
         wanted = {"roundId": round_id, "taskId": task_id}
         indexed = {name: value for name, value in wanted.items() if value is not None}
         return fetch_logs(self._connection, addresses, first, last, names=names, indexed=indexed)
@@ -190,5 +190,9 @@ def _decode(call: Call, answer: Any) -> Any:
         if answer.data or "revert" in answer.message.lower():
             raise decode_revert(answer.data, call=call.name, context=call.context)
         raise answer
-    functions = get_interface("RoundLedger").functions | get_interface("ParticipantRegistry").functions
+    functions = {
+        **get_interface("DisputeCourt").functions,
+        **get_interface("RoundLedger").functions,
+        **get_interface("ParticipantRegistry").functions,
+    }
     return functions[call.name].decode_result(to_bytes(answer))

@@ -30,6 +30,10 @@ _WANTED_PHASE = {
     "abandon": "open for a proposal",
     "finalise": "proposed and past its challenge window",
     "expire": "past its deadline for a proposal",
+    **dict.fromkeys(
+        ("proveColumn", "proveTranspose", "proveMembers", "proveDirect", "proveModelStep"),
+        "proposed and not yet finalised",
+    ),
 }
 _UNKNOWN_FIELD = "what docs/protocol.md, Tasks, states"
 

@@ -67,7 +67,7 @@ def _describe(name: str, artifact: dict[str, Any]) -> dict[str, Any]:
 @format_option
 @project_options
 def deploy(session: Session, new: bool, fmt: str) -> None:
-    """Deploy registry and ledger and pin them in fedtrail.toml; a second call changes nothing."""
+    """Deploy registry, ledger and court and pin them in fedtrail.toml; a second call changes nothing."""
     network = session.network
     if network.ledger is not None and not new:
         _ = session.chain  # FT403, FT404 and FT405 say what is wrong with what is pinned
@@ -83,7 +83,7 @@ def deploy(session: Session, new: bool, fmt: str) -> None:
 def deploy_and_pin(
     project: Project, network: Network, operator: LocalAccount, journal: Journal, *, key: str = "deploy"
 ) -> Network:
-    """Deploy both contracts, write them into fedtrail.toml, return the network with them."""
+    """Deploy the contracts, write them into fedtrail.toml, return the network with them."""
     from ledger.chain import deploy as deploy_contracts
 
     deployment = deploy_contracts(network, operator, journal, key=key)

@@ -15,6 +15,7 @@ from ledger.project import FILE_NAME, Project
 DEPLOYMENT = Deployment(
     registry="0x" + "11" * 20,
     ledger="0x" + "22" * 20,
+    court="0x" + "33" * 20,
     code_hash="0x" + "ab" * 32,
     deploy_block=7,
     deploy_block_hash="0x" + "cd" * 32,
@@ -113,7 +114,7 @@ def test_saving_a_deployment_keeps_every_other_line(tmp_path: Path) -> None:
         project = project.save_deployment("lab", DEPLOYMENT)
     lines = path.read_text().splitlines()
     assert [line for line in lines if line in CONFIGURATION.splitlines()] == CONFIGURATION.splitlines()
-    assert len(lines) == len(CONFIGURATION.splitlines()) + 5
+    assert len(lines) == len(CONFIGURATION.splitlines()) + 6
     assert project.network("lab").ledger == DEPLOYMENT.ledger
     assert project.network("lab").deploy_block == 7
     assert stat.S_IMODE(path.stat().st_mode) == 0o640

@@ -1,0 +1,221 @@
+"""Gas of fraud proofs over vectors of a million random coordinates, for scripts/measure_gas.py.
+
+No such vector is built: what a proof shows of it is one chunk and the siblings above, and random siblings cost what
+true ones cost. Their root is what the round's aggregator then proposes.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ledger import disputes, spec
+
+if TYPE_CHECKING:
+    from measure_gas import Bench
+
+SIZE = 1_000_000
+COORDINATE = 456_789
+WEIGHTED_MEAN, TRIMMED_MEAN = 2, 4
+TRIM = 3
+BOUND = 2**23 - 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opening:
+    """One chunk of a vector and what leads to its root."""
+
+    chunk: bytes
+    """Its int32 values."""
+    packed: bytes
+    """Chunk and siblings."""
+    root: bytes
+    """Where they lead."""
+    offset: int
+    """Position of the coordinate in the chunk."""
+
+    def column(self, width: int) -> list[int]:
+        """Return the `width` values of the coordinate."""
+        start = self.offset * width
+        return spec.decode_int32(self.chunk)[start : start + width]
+
+
+def make_opening(source: random.Random, log2: int, width: int = 1) -> Opening:
+    """Return a random opening of COORDINATE in a vector of SIZE with `width` values a coordinate."""
+    index, count = COORDINATE >> log2, (SIZE + (1 << log2) - 1) >> log2
+    chunk = source.randbytes(4 * width << log2)
+    path = [source.randbytes(32) for _ in range(spec.compute_path_length(index, count))]
+    digest, last, siblings = spec.hash_leaf(chunk), count - 1, iter(path)
+    while last > 0:
+        if index ^ 1 <= last:
+            sibling = next(siblings)
+            digest = spec.hash_node(sibling, digest) if index % 2 else spec.hash_node(digest, sibling)
+        index, last = index // 2, last // 2
+    offset = COORDINATE & ((1 << log2) - 1)
+    return Opening(chunk=chunk, packed=chunk + b"".join(path), root=digest, offset=offset)
+
+
+class Disputes:
+    """Rounds whose aggregator lies, each ended by one proof."""
+
+    def __init__(self, bench: Bench, aggregator: int, task: Callable[..., tuple[object, ...]]) -> None:
+        self.bench, self.aggregator, self.task = bench, aggregator, task
+        self.sender = bench.signer(aggregator)
+        self.source = random.Random(3)
+        bench.send("deposit", bench.registry.functions.deposit(aggregator), 10**20)
+
+    def open(self, *, leaf_log2: int, matrix_log2: int = 3, rule: int = TRIMMED_MEAN, genesis: bytes) -> int:
+        """Open a round of a task of its own and return its id."""
+        ledger = self.bench.ledger.functions
+        parameter = TRIM if rule == TRIMMED_MEAN else 0
+        fields = list(self.task(quorum=7))
+        fields[0:2], fields[3], fields[5:8] = [rule, parameter], SIZE, [leaf_log2, matrix_log2, BOUND]
+        fields[-3] = genesis
+        self.bench.send("createTask", ledger.createTask(tuple(fields)))
+        self.bench.send("openRound later", ledger.openRound(ledger.taskCount().call(), self.aggregator), 0, self.sender)
+        return int(ledger.roundCount().call())
+
+    def commit(self, round_id: int, commitments: dict[int, bytes]) -> list[spec.Member]:
+        """Commit for clients in one batch."""
+        batch = self.bench.batch(round_id, list(commitments), commitments)
+        name = f"commitBatch n={len(commitments)}"
+        before = self.bench.gas.get(name)
+        self.bench.send(name, self.bench.ledger.functions.commitBatch(round_id, batch))
+        if before is None:
+            del self.bench.gas[name]
+        else:
+            self.bench.gas[name] = before
+        return [spec.Member(client=client, commitment=value) for client, value in commitments.items()]
+
+    def propose(self, round_id: int, **roots: bytes) -> disputes.Claim:
+        """Put digests forward, random ones where none is named."""
+        names = ("aggregate_root", "matrix_root", "members_root", "model_root", "data_id")
+        proposal = spec.Proposal(**{name: roots.get(name) or self.source.randbytes(32) for name in names})
+        self.bench.pass_seconds(601)
+        call = self.bench.ledger.functions.propose(round_id, proposal.fields(), b"")
+        self.bench.send("propose", call, 0, self.sender)
+        return disputes.Claim(round_id=round_id, proposal=proposal)
+
+    def prove(self, name: str, function: str, claim: disputes.Claim, *arguments: object) -> None:
+        """Send a proof against the aggregator."""
+        self.bench.send(name, self.bench.court.functions[function](*claim.arguments(), *arguments))
+
+    def measure_column(self, name: str, clients: int, *, matrix_log2: int, leaf_log2: int) -> None:
+        """Prove a wrong column."""
+        matrix = make_opening(self.source, matrix_log2, clients)
+        aggregate = make_opening(self.source, leaf_log2)
+        round_id = self.open(leaf_log2=leaf_log2, matrix_log2=matrix_log2, genesis=self.source.randbytes(32))
+        self.commit(round_id, {client: self.source.randbytes(32) for client in range(1, clients + 1)})
+        claim = self.propose(round_id, matrix_root=matrix.root, aggregate_root=aggregate.root)
+        packed = disputes.encode_column_proof(matrix=matrix.packed, aggregate=aggregate.packed)
+        hints = find_hints(matrix.column(clients))
+        self.prove(name, "proveColumn", claim, COORDINATE, *hints, packed)
+
+    def commit_updates(self, round_id: int, updates: Sequence[Opening]) -> tuple[list[spec.Member], list[bytes]]:
+        """Commit clients 1.. to vectors that have these openings; return the members and their update openings."""
+        domain = self.bench.ledger.functions.domainSeparator().call()
+        commitments, packed = {}, []
+        for client, update in enumerate(updates, 1):
+            packed.append(client.to_bytes(4, "big") + (100).to_bytes(4, "big") + update.packed)
+            commitments[client] = spec.compute_commitment(
+                domain_separator=domain, round_id=round_id, client=client, num_examples=100, root=update.root
+            )
+        return self.commit(round_id, commitments), packed
+
+    def measure_direct(self, name: str, clients: int, *, leaf_log2: int, rule: int = TRIMMED_MEAN) -> None:
+        """Prove a wrong coordinate without the matrix; before that, take a client for its clip violation."""
+        round_id = self.open(leaf_log2=leaf_log2, rule=rule, genesis=self.source.randbytes(32))
+        updates = [make_opening(self.source, leaf_log2) for _ in range(clients)]
+        members, packed = self.commit_updates(round_id, updates)
+        place = disputes.encode_commitment_place([members], clients)
+        clip = self.bench.court.functions.proveClipViolation(round_id, COORDINATE, packed[-1] + place)
+        self.bench.send(f"proveClipViolation n={clients} leafLog2={leaf_log2}", clip)
+        aggregate = make_opening(self.source, leaf_log2)
+        claim = self.propose(round_id, members_root=spec.compute_members_root(members), aggregate_root=aggregate.root)
+        hints = find_hints([update.column(1)[0] for update in updates])
+        self.prove(name, "proveDirect", claim, COORDINATE, *hints, b"".join(packed) + aggregate.packed)
+
+    def measure_transpose(self, clients: int, *, matrix_log2: int, leaf_log2: int) -> None:
+        """Prove that the matrix holds another value than the last client's update."""
+        matrix = make_opening(self.source, matrix_log2, clients)
+        round_id = self.open(leaf_log2=leaf_log2, matrix_log2=matrix_log2, genesis=self.source.randbytes(32))
+        updates = [make_opening(self.source, leaf_log2) for _ in range(clients)]
+        members, packed = self.commit_updates(round_id, updates)
+        root = spec.compute_members_root(members)
+        claim = self.propose(round_id, members_root=root, matrix_root=matrix.root)
+        slot = clients - 1
+        proof = disputes.encode_transpose_proof(
+            matrix=matrix.packed, update=packed[slot], members=disputes.encode_member(members, slot)
+        )
+        name = f"proveTranspose n={clients} matrixLog2={matrix_log2} leafLog2={leaf_log2}"
+        self.prove(name, "proveTranspose", claim, COORDINATE, slot, proof)
+
+    def measure_model_step(self, *, leaf_log2: int) -> None:
+        """Prove a wrong model."""
+        base, step, model = (make_opening(self.source, leaf_log2) for _ in range(3))
+        round_id = self.open(leaf_log2=leaf_log2, genesis=base.root)
+        self.commit(round_id, {client: self.source.randbytes(32) for client in range(1, 11)})
+        claim = self.propose(round_id, aggregate_root=step.root, model_root=model.root)
+        packed = base.packed + step.packed + model.packed
+        self.prove(f"proveModelStep leafLog2={leaf_log2}", "proveModelStep", claim, COORDINATE, packed)
+
+    def measure_members(self, clients: int) -> int:
+        """Prove a wrong member list of one segment; return the round."""
+        round_id = self.open(leaf_log2=8, genesis=self.source.randbytes(32))
+        members = self.commit(round_id, {client: self.source.randbytes(32) for client in range(1, clients + 1)})
+        claim = self.propose(round_id)
+        self.prove(
+            f"proveMembers n={clients}", "proveMembers", claim, b"", disputes.encode_members_proof([members], b"")
+        )
+        return round_id
+
+    def measure_rewards(self, round_id: int) -> None:
+        """Buy a ticket; pay a share and the challenger."""
+        court = self.bench.court.functions
+        self.bench.send("ticket", court.ticket(self.source.randbytes(32)))
+        self.bench.send("claimShare first in word", court.claimShare(round_id, 1))
+        self.bench.send("claimShare", court.claimShare(round_id, 2))
+        self.bench.pass_seconds(3601)
+        self.bench.send("claimReward", court.claimReward(round_id))
+
+    def measure_equivocation(self, round_id: int, client: int) -> None:
+        """Prove that a client signed twice."""
+        domain = self.bench.ledger.functions.domainSeparator().call()
+        signed = []
+        for _ in range(2):
+            commitment = self.source.randbytes(32)
+            digest = spec.compute_commitment_digest(
+                domain_separator=domain, round_id=round_id, client=client, commitment=commitment
+            )
+            signed.append((commitment, self.bench.sign(client, digest)))
+        proof = disputes.prove_equivocation(round_id, client, signed)
+        self.bench.send("proveEquivocation", self.bench.court.functions.proveEquivocation(*proof.arguments))
+
+
+def find_hints(column: Sequence[int]) -> tuple[int, int]:
+    """Return the hints of a trimmed mean."""
+    params = spec.RuleParams(rule=spec.Rule.TRIMMED_MEAN, parameter=TRIM, bound=BOUND, examples_cap=1)
+    return disputes.compute_hints(params, column)
+
+
+def measure_disputes(bench: Bench, aggregator: int, task: Callable[..., tuple[object, ...]]) -> None:
+    """Measure every kind of proof; the first one pays for slots that later ones find filled."""
+    found = Disputes(bench, aggregator, task)
+    found.measure_column("proveColumn first", 10, matrix_log2=0, leaf_log2=5)
+    for clients in (10, 100, 500):
+        for matrix_log2, leaf_log2 in ((0, 5), (0, 8), (3, 5), (3, 8)):
+            if clients == 100 or (matrix_log2, leaf_log2) == (0, 5):
+                name = f"proveColumn n={clients} matrixLog2={matrix_log2} leafLog2={leaf_log2}"
+                found.measure_column(name, clients, matrix_log2=matrix_log2, leaf_log2=leaf_log2)
+    for matrix_log2, leaf_log2 in ((0, 5), (3, 8)):
+        found.measure_transpose(100, matrix_log2=matrix_log2, leaf_log2=leaf_log2)
+    for leaf_log2 in (5, 8):
+        found.measure_model_step(leaf_log2=leaf_log2)
+    for clients, leaf_log2 in ((10, 6), (10, 8), (100, 6), (100, 8)):
+        found.measure_direct(f"proveDirect n={clients} leafLog2={leaf_log2}", clients, leaf_log2=leaf_log2)
+    round_id = found.measure_members(500)
+    found.measure_members(100)
+    found.measure_rewards(round_id)
+    found.measure_equivocation(round_id, 4)
