@@ -52,6 +52,7 @@ def main() -> int:
     result = {"command": f"benchmarks/ledger_overhead.py --rounds {arguments.rounds}", **describe_machine()}
     text = json.dumps({**result, "seed": SEED, "workloads": measured}, indent=2) + "\n"
     if arguments.write:
+        RESULT.parent.mkdir(exist_ok=True)
         RESULT.write_text(text)
     sys.stdout.write(text)
     return 0
