@@ -19,6 +19,7 @@ COMMANDS = {
     "completion": LazyCommand("ledger.cli.completion:completion", "Print a completion script for your shell."),
     "contract": LazyCommand("ledger.cli.contract:contract", "Build, deploy and inspect the contracts."),
     "devnet": LazyCommand("ledger.cli.devnet:devnet", "Run a local chain for development."),
+    "dispute": LazyCommand("ledger.cli.dispute:dispute", "Prove a wrong aggregate on chain and take the bond."),
     "doctor": LazyCommand("ledger.cli.doctor:doctor", "Check this machine and project, and say what to fix."),
     "explain": LazyCommand("ledger.cli.explain:explain", "Explain an error code: cause and fix."),
     "init": LazyCommand("ledger.cli.init:init", "Create a project."),
