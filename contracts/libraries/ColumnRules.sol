@@ -18,7 +18,7 @@ library ColumnRules {
     ) internal pure returns (int32) {
         Rule rule = task.rule;
         if (rule == Rule.Sum32) return IntegerRules.sum32(column);
-        for (uint256 i = 0; i < column.length; ++i) column[i] = IntegerRules.clamp(column[i], task.bound);
+        _clamp(column, task.bound);
         if (rule == Rule.Mean) return IntegerRules.mean(column);
         if (rule == Rule.Median)
             return IntegerRules.trimmedMeanHinted(column, (column.length - 1) / 2, low, high);
@@ -27,5 +27,25 @@ library ColumnRules {
         if (rule == Rule.WeightedMean && examples.length != 0)
             return IntegerRules.weightedMean(column, examples, task.examplesCap);
         revert IDisputeCourt.RuleNotCovered(rule);
+    }
+
+    /// IntegerRules.clamp of every value.
+    function _clamp(int32[] memory column, uint32 bound) private pure {
+        assembly ("memory-safe") {
+            let at := add(column, 0x20)
+            let low := sub(0, bound)
+            for {
+                let end := add(at, shl(5, mload(column)))
+            } lt(at, end) {
+                at := add(at, 0x20)
+            } {
+                if sgt(mload(at), bound) {
+                    mstore(at, bound)
+                }
+                if slt(mload(at), low) {
+                    mstore(at, low)
+                }
+            }
+        }
     }
 }

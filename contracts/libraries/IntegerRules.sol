@@ -155,7 +155,16 @@ library IntegerRules {
     }
 
     function _sum(int32[] memory values) private pure returns (int256 sum) {
-        for (uint256 i = 0; i < values.length; ++i) sum += values[i];
+        assembly ("memory-safe") {
+            let at := add(values, 0x20)
+            for {
+                let end := add(at, shl(5, mload(values)))
+            } lt(at, end) {
+                at := add(at, 0x20)
+            } {
+                sum := add(sum, mload(at))
+            }
+        }
     }
 
     function _requireFilled(int32[] memory column) private pure {

@@ -76,7 +76,8 @@ def test_an_import_that_is_missing_is_told(tmp_path):
         (tmp_path / f"{name}.sol").write_text('import {A} from "./Absent.sol";\n', "utf-8")
     with pytest.raises(ConfigurationError, match=r"contracts/Absent\.sol"):
         artifacts.compute_source_hash(tmp_path)
-    (tmp_path / "RoundLedger.sol").write_text('import "@absent/package/A.sol";\n', "utf-8")
+    for name in artifacts.CONTRACTS:
+        (tmp_path / f"{name}.sol").write_text('import "@absent/package/A.sol";\n', "utf-8")
     with pytest.raises(ToolMissing, match="@absent"):
         artifacts.compute_source_hash(tmp_path)
 
