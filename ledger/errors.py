@@ -368,11 +368,12 @@ class ReplayMismatch(IntegrityError):
     """The recomputed aggregate is not the one on the chain.
 
     Cause: the aggregator proposed something else than the rule yields for the included updates.
-    Fix: fedtrail round replay N --format json keeps the finding as evidence.
+    Fix: fedtrail dispute open N proves it on chain while the round can be challenged, and takes the bond.
     """
 
     code = "FT702"
     template = "replay mismatch in round {round_id}: recomputed {got}, the chain has {want}; first differing {where}"
+    hint_template = "prove it on chain while the round can be challenged: fedtrail dispute open {round_id}"
 
 
 class WrongExclusion(IntegrityError):
