@@ -1,0 +1,38 @@
+"""The README's figures are those of the committed results, and its links lead somewhere."""
+
+import json
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text("utf-8")
+COSTS = README.split("## What it costs")[1].split("\n## ")[0]
+
+
+def test_the_cost_table_shows_the_committed_figures():
+    gas = json.loads((ROOT / "benchmarks/gas.json").read_text("utf-8"))
+    wall = json.loads((ROOT / "benchmarks/results/ledger_overhead.json").read_text("utf-8"))
+    transactions = gas["transaction_gas"]
+    figures = [
+        gas["round_gas_per_client"]["n=100"],
+        *gas["commit_batch_gas_per_client"].values(),
+        transactions["commit later"],
+        transactions["proveColumn n=100 matrixLog2=3 leafLog2=8"],
+        transactions["proveDirect n=100 leafLog2=8"],
+    ]
+    for figure in figures:
+        assert f"{figure:,}" in COSTS
+    for workload in wall["workloads"]:
+        seconds = f"{workload['audited_round_seconds']} s, {workload['plain_round_seconds']} s"
+        assert f"{seconds}: ×{workload['ratio']}" in COSTS
+
+
+def test_every_link_leads_to_a_file():
+    links = [link for link in re.findall(r"\]\(([^)#]+)\)", README) if "://" not in link]
+    assert links
+    assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+def test_the_first_screen_says_what_to_type():
+    assert "make demo" in README[:1500]
+    assert "make test" in README
