@@ -56,7 +56,9 @@ def test_a_wrong_model_step_is_proved_by_three_leaves() -> None:
         excluded=b"",
         included=5,
     )
-    assert proof_of(replace(lied, proposal_hash=stored)) == "proveModelStep"
+    record = replace(lied, proposal_hash=stored)
+    proof = make_proof(record, replay(record))
+    assert (proof.function, proof.arguments[2]) == ("proveModelStep", 7)
 
 
 def test_an_aggregate_that_was_withheld_cannot_be_opened_and_says_so() -> None:

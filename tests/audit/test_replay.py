@@ -226,3 +226,15 @@ def test_a_block_that_is_corrupt_here_does_not_accuse_the_aggregator_that_exclud
     record = maker.record()
     record.updates[5] = Fetched(cid="bafk", data=None, problem=errors.BlobCorrupt(cid="bafk", got="00ff"))
     assert [(f.error.code, f.participant) for f in replay(record).findings] == [("FT701", 5)]
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [({"domain_separator": b"\xdd" * 32}, "FT719"), ({"round_id": 3}, "FT718")],
+    ids=["another-ledger", "another-round"],
+)
+def test_a_manifest_of_another_ledger_or_round_is_found(change: dict[str, object], code: str) -> None:
+    record = RoundMaker().record()
+    assert record.manifest.data is not None
+    other = replace(spec.decode_manifest(record.manifest.data), **change)  # type: ignore[arg-type]
+    assert codes(replace(record, manifest=fetched(spec.encode_manifest(other)))) == [code]
