@@ -43,7 +43,9 @@ def test_a_wrong_member_list_is_proved_from_the_commitments() -> None:
 def test_a_wrong_model_step_is_proved_by_three_leaves() -> None:
     maker = RoundMaker()
     record = maker.record()
-    honest = spec.apply_model_step(base_values(), [0] * 20)
+    assert record.aggregate.data is not None
+    aggregate = spec.decode_vector(record.aggregate.data, max_bytes=1000).values()
+    honest = spec.apply_model_step(base_values(), aggregate)
     model = [*honest[:7], honest[7] + 1, *honest[8:]]
     blob = spec.encode_vector(maker.header(spec.Kind.MODEL, 1), spec.encode_int32(model))
     assert record.proposal is not None
