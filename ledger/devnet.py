@@ -44,6 +44,7 @@ _HARDHAT_FILES = {
     "package.json": '{"name": "fedtrail-devnet", "private": true, "type": "module"}\n',
     "hardhat.config.js": "export default {}\n",
 }
+_PORT_SECONDS = 1.0
 _children: list[subprocess.Popen[bytes]] = []
 _tethers: dict[int, subprocess.Popen[bytes]] = {}
 """What holds each devnet that must not outlive this process, by the node's process id."""
@@ -311,4 +312,9 @@ def _get_last_port(folder: Path) -> int:
     """Return the port of the run before, so that a network's address stays valid; 0 when it is taken."""
     rpc = str(_read_record(folder).get("rpc", ""))
     port = rpc.rpartition(":")[2]
-    return int(port) if port.isdigit() and is_port_free(int(port)) else 0
+    deadline = time.monotonic() + _PORT_SECONDS
+    while port.isdigit() and time.monotonic() < deadline:
+        if is_port_free(int(port)):
+            return int(port)
+        time.sleep(0.05)  # the system may still be closing what a killed node had open
+    return 0
