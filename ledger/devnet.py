@@ -77,7 +77,7 @@ def start(state_dir: Path, *, engine: str = "hardhat", port: int = 0, detach: bo
     """
     if engine not in ENGINES:
         raise UsageError(f"unknown devnet engine '{engine}'; there are: {', '.join(ENGINES)}")
-    running_one = status(state_dir)
+    running_one = _find_answering(state_dir)
     if running_one is not None:
         if running_one.engine != engine:
             raise UsageError(f"a {running_one.engine} devnet runs at {running_one.rpc}", hint="fedtrail devnet down")
@@ -105,6 +105,16 @@ def start(state_dir: Path, *, engine: str = "hardhat", port: int = 0, detach: bo
     )
     _write_record(folder, {**asdict(devnet), "started": get_start_mark(pid)})
     return devnet
+
+
+def _find_answering(state_dir: Path) -> Devnet | None:
+    """Return the devnet that runs and answers; one that was just killed is given a moment to be gone."""
+    deadline = time.monotonic() + STOP_SECONDS
+    while (found := status(state_dir)) is not None:
+        if read_chain_id(found.rpc) is not None or time.monotonic() > deadline:
+            return found
+        time.sleep(0.05)
+    return None
 
 
 def release(state_dir: Path) -> None:
