@@ -172,9 +172,9 @@ def _gap(fetched: Fetched, what: str, record: RoundRecord) -> FedtrailError:
     return errors.Unavailable(cid=cid, found=0, stores=1, seconds=0.0, consequence=consequence)
 
 
-def _expectation(record: RoundRecord, kind: spec.Kind, client: int) -> spec.Expectation:
+def _expectation(record: RoundRecord, client: int) -> spec.Expectation:
     return spec.Expectation(
-        kind=kind,
+        kind=spec.Kind.UPDATE,
         domain_separator=record.domain_separator,
         round_id=record.round_id,
         client=client,
@@ -197,7 +197,7 @@ def judge_update(
         if isinstance(fetched.problem, errors.BlobCorrupt):
             raise _tampered(record, member, fetched.problem)
         raise _gap(fetched, f"update of client {member.client}", record)
-    want = _expectation(record, spec.Kind.UPDATE, member.client)
+    want = _expectation(record, member.client)
     blob, values = commitments.decode_update(fetched.data, want=want, bound=record.task.bound)
     got = spec.compute_commitment(
         domain_separator=record.domain_separator,
@@ -305,7 +305,8 @@ def _check_aggregate(
         _check_root(notes, "7", result, proposal.aggregate_root, record.aggregate, "aggregate")
     _check_matrix(notes, proposal, matrix)
     # The step is checked from the proposed aggregate, so that one lie is one finding.
-    proposed = result if _root_of(notes, result) == proposal.aggregate_root else _published_aggregate(record, proposal)
+    honest = _root_of(notes, result) == proposal.aggregate_root
+    proposed = result if honest else decode_published(record, record.aggregate, proposal.aggregate_root)
     if proposed is not None:
         _check_model(notes, proposal, proposed)
     return result
@@ -313,10 +314,6 @@ def _check_aggregate(
 
 def _root_of(notes: _Notes, values: NDArray[np.int32]) -> bytes:
     return commitments.compute_vector_root(values, notes.record.task.leaf_log2)
-
-
-def _published_aggregate(record: RoundRecord, proposal: spec.Proposal) -> NDArray[np.int32] | None:
-    return _decode_published(record, record.aggregate, proposal.aggregate_root)
 
 
 def _check_members(notes: _Notes, proposal: spec.Proposal, included: _Included) -> None:
@@ -356,7 +353,7 @@ def _check_root(
 def _first_difference(
     record: RoundRecord, values: NDArray[np.int32], want: bytes, published: Fetched, what: str
 ) -> str:
-    theirs = _decode_published(record, published, want)
+    theirs = decode_published(record, published, want)
     if theirs is None:
         return f"coordinate unknown: the {what} behind the root on the chain is not available"
     coordinate = int(np.flatnonzero(theirs != values)[0])
@@ -364,7 +361,7 @@ def _first_difference(
     return f"{name}coordinate {coordinate}: recomputed {values[coordinate]}, published {theirs[coordinate]} ({what})"
 
 
-def _decode_published(record: RoundRecord, published: Fetched, root: bytes) -> NDArray[np.int32] | None:
+def decode_published(record: RoundRecord, published: Fetched, root: bytes) -> NDArray[np.int32] | None:
     """Return the values of a published vector if they are what the root on the chain commits to."""
     if published.data is None:
         return None
@@ -389,7 +386,7 @@ def _check_matrix(notes: _Notes, proposal: spec.Proposal, matrix: Matrix) -> Non
 def _check_model(notes: _Notes, proposal: spec.Proposal, result: NDArray[np.int32]) -> None:
     """(9)"""
     record = notes.record
-    base = _decode_published(record, record.base, record.base_model)
+    base = decode_published(record, record.base, record.base_model)
     if base is None:
         gone = record.base if record.base.data is None else Fetched(cid=record.base.cid, data=None)
         notes.add("9", _gap(gone, "base model", record))

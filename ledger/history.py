@@ -51,6 +51,11 @@ def raw_cid(digest: bytes) -> Cid:
     return Cid(codec=Codec.RAW, digest=digest)
 
 
+def get_max_bytes(task: spec.Task) -> int:
+    """Return the largest vector blob of a task that is read: its size, and the allowance for trailing bytes."""
+    return spec.HEADER_BYTES + spec.WORD_BYTES * task.size + spec.TRAILING_ALLOWANCE_BYTES
+
+
 def fetch(store: ContentStore, cid: Cid | None, max_bytes: int) -> Fetched:
     """Return a blob, or the reason why it did not come."""
     if cid is None:
@@ -176,7 +181,7 @@ def _fetch_blobs(store: ContentStore, task: spec.Task, data_id: bytes, clients: 
         named = None
     if named is None:
         return {**missing, "manifest": manifest}
-    limit = spec.HEADER_BYTES + spec.WORD_BYTES * task.size + spec.TRAILING_ALLOWANCE_BYTES
+    limit = get_max_bytes(task)
     contents = {entry.client: entry.content for entry in named.entries}
     return {
         "manifest": manifest,

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from ledger import disputes, spec
-from ledger.audit import aggregate_by_spec, judge_update
+from ledger.audit import aggregate_by_spec, decode_published, judge_update
 from ledger.commitments import Int32Array
 from ledger.disputes import Claim, Proof, Update
 from ledger.errors import NotFoundError
-from ledger.records import AuditReport, Fetched, Finding, RoundRecord
+from ledger.records import AuditReport, Finding, RoundRecord
 
 _BY_COLUMN = (spec.Rule.SUM32, spec.Rule.MEAN, spec.Rule.MEDIAN, spec.Rule.TRIMMED_MEAN)
 _BY_UPDATES = (*_BY_COLUMN, spec.Rule.WEIGHTED_MEAN)
@@ -63,16 +63,8 @@ def _collect(record: RoundRecord, proposal: spec.Proposal) -> _Evidence:
             blob, values = judge_update(record, member, record.updates[member.client])
             updates.append(Update(client=member.client, num_examples=blob.header.num_examples, values=values))
     claim = Claim(round_id=record.round_id, proposal=proposal, excluded=spec.encode_exclusions(record.exclusions))
-    aggregate = _decode(record.aggregate, proposal.aggregate_root)
+    aggregate = decode_published(record, record.aggregate, proposal.aggregate_root)
     return _Evidence(record=record, claim=claim, updates=updates, aggregate=aggregate)
-
-
-def _decode(fetched: Fetched, root: bytes) -> Int32Array | None:
-    """Return a published vector if it is what the root on the chain commits to."""
-    if fetched.data is None:
-        return None
-    blob = spec.decode_vector(fetched.data, max_bytes=len(fetched.data))
-    return np.frombuffer(blob.payload, dtype="<i4") if blob.root() == root else None
 
 
 def _require(vector: Int32Array | None, what: str) -> Int32Array:
@@ -109,8 +101,8 @@ def _prove_aggregate(evidence: _Evidence) -> Proof:
 
 def _prove_model(evidence: _Evidence) -> Proof:
     record, aggregate = evidence.record, _require(evidence.aggregate, "aggregate")
-    base = _require(_decode(record.base, record.base_model), "base model")
-    model = _require(_decode(record.model, evidence.claim.proposal.model_root), "model")
+    base = _require(decode_published(record, record.base, record.base_model), "base model")
+    model = _require(decode_published(record, record.model, evidence.claim.proposal.model_root), "model")
     honest = np.array(spec.apply_model_step(base.tolist(), aggregate.tolist()), dtype=np.int32)
     coordinate = int(np.flatnonzero(honest != model)[0])
     return disputes.prove_model_step(

@@ -12,14 +12,11 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from fl.aggregation import aggregate
 from fl.federation import aggregator, clients, setup
 from fl.federation.context import Context, Roster, RoundPlan
 from fl.federation.results import Observer, Progress, RoundResult, RunResult, find_unmet
-from fl.workload import PlainRun, Workload, run_plain
+from fl.workload import PlainRun, Vector, Workload, run_plain
 from ledger import spec
 from ledger.audit import replay
 from ledger.chain import Chain
@@ -32,7 +29,6 @@ from ledger.records import AuditReport, RoundRecord, Verdict
 from ledger.script import Script, load_script
 from ledger.store import EmbeddedStore, open_store
 
-Vector = NDArray[np.int32]
 MAX_ATTEMPTS = 3
 """How often a round is opened again when its deadline passed while nobody ran it."""
 
@@ -89,6 +85,7 @@ class Federation:
         """
         journal = Journal(project.journal_path)
         found = [v for k, v in journal.notes("").items() if k.endswith(f"/run/{name}/script")]
+        journal.close()
         if not found:
             raise NotFoundError(kind="run", name=name, suggestion="")
         path = project.state_dir / "runs" / str(found[-1]["file"])

@@ -6,26 +6,26 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fl.aggregation import aggregate, apply_model_step
 from fl.federation.clients import Publication
 from fl.federation.context import Context, Roster, RoundPlan, header_of
+from fl.workload import Vector
 from ledger import commitments, spec
 from ledger.audit import is_published, judge_update, reason_of
 from ledger.errors import BlobCorrupt, ChainError, FedtrailError, Unavailable
-from ledger.history import fetch, load_round, to_cid, to_content
+from ledger.history import fetch, get_max_bytes, load_round, to_cid, to_content
 from ledger.records import RoundRecord
 from ledger.script import AggregatorEvent
 from ledger.store import Cid, Codec
-
-Vector = NDArray[np.int32]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Collected:
     """What the aggregator has in its hands when the data phase is over."""
 
+    task: spec.Task
+    """The round's task."""
     entries: tuple[spec.ManifestEntry, ...]
     """One for each committed client, in rising id."""
     members: tuple[spec.Member, ...]
@@ -63,7 +63,13 @@ def collect(ctx: Context, roster: Roster, plan: RoundPlan, publications: Mapping
             examples.append(blob.header.num_examples)
         ctx.tell("aggregate", plan.number, done, len(record.members))
     matrix = np.stack(rows) if rows else np.empty((0, record.task.size), dtype=np.int32)
-    return Collected(entries=tuple(entries), members=tuple(members), matrix=matrix, num_examples=tuple(examples))
+    return Collected(
+        task=record.task,
+        entries=tuple(entries),
+        members=tuple(members),
+        matrix=matrix,
+        num_examples=tuple(examples),
+    )
 
 
 def _fetch_update(
@@ -72,8 +78,7 @@ def _fetch_update(
     if publication is None or not is_published(record, member.client, publication.content, publication.signature):
         # Bytes that the client did not sign for are nobody's: it has published nothing.
         raise Unavailable(cid="(never published)", found=0, stores=1, seconds=0.0, consequence="")
-    limit = spec.HEADER_BYTES + spec.WORD_BYTES * record.task.size + spec.TRAILING_ALLOWANCE_BYTES
-    fetched = fetch(ctx.store, to_cid(publication.content), limit)
+    fetched = fetch(ctx.store, to_cid(publication.content), get_max_bytes(record.task))
     if isinstance(fetched.problem, ChainError):
         raise fetched.problem
     if isinstance(fetched.problem, BlobCorrupt):
@@ -93,9 +98,7 @@ def _entry(member: spec.Member, publication: Publication | None, reason: int) ->
 
 def propose(ctx: Context, roster: Roster, plan: RoundPlan, collected: Collected) -> Vector | None:
     """Aggregate, store the results, propose their roots; return the next model, None when the quorum is not met."""
-    excluded = collected.exclusions
-    task = ctx.chain.get_task(ctx.chain.get_round(plan.round_id).task_id)
-    party = roster.aggregator
+    excluded, party = collected.exclusions, roster.aggregator
     manifest = spec.Manifest(
         domain_separator=ctx.chain.domain_separator,
         round_id=plan.round_id,
@@ -104,25 +107,25 @@ def propose(ctx: Context, roster: Roster, plan: RoundPlan, collected: Collected)
         model=None,
         entries=collected.entries,
     )
-    if len(collected.members) < task.quorum:
+    if len(collected.members) < collected.task.quorum:
         data_id = _put_manifest(ctx, manifest)
         key = ctx.key(*plan.key("abandon"))
         ctx.chain.abandon(plan.round_id, data_id, excluded, key=key, sender=party.account)
         return None
-    result, model = _compute(ctx, plan, task, collected)
+    result, model = _compute(ctx, plan, collected)
     named = replace(
         manifest,
         aggregate=_put_vector(ctx, plan, spec.Kind.AGGREGATE, party.participant, result, len(collected.members)),
         model=_put_vector(ctx, plan, spec.Kind.MODEL, party.participant, model, 0),
     )
-    proposal = _make_proposal(task, collected, result, model, _put_manifest(ctx, named))
+    proposal = _make_proposal(collected, result, model, _put_manifest(ctx, named))
     key = ctx.key(*plan.key("propose"))
     ctx.chain.propose(plan.round_id, proposal, excluded, key=key, sender=party.account)
     return model
 
 
-def _compute(ctx: Context, plan: RoundPlan, task: spec.Task, collected: Collected) -> tuple[Vector, Vector]:
-    result = aggregate(task.rule_params(), collected.matrix, collected.num_examples)
+def _compute(ctx: Context, plan: RoundPlan, collected: Collected) -> tuple[Vector, Vector]:
+    result = aggregate(collected.task.rule_params(), collected.matrix, collected.num_examples)
     for event in ctx.script.events:
         if isinstance(event, AggregatorEvent) and event.covers(plan.number):
             result = result.copy()
@@ -144,9 +147,8 @@ def _put_manifest(ctx: Context, manifest: spec.Manifest) -> bytes:
     return cid.digest
 
 
-def _make_proposal(
-    task: spec.Task, collected: Collected, result: Vector, model: Vector, data_id: bytes
-) -> spec.Proposal:
+def _make_proposal(collected: Collected, result: Vector, model: Vector, data_id: bytes) -> spec.Proposal:
+    task = collected.task
     return spec.Proposal(
         aggregate_root=commitments.compute_vector_root(result, task.leaf_log2),
         matrix_root=commitments.compute_matrix_root(collected.matrix, task.matrix_log2),

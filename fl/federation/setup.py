@@ -32,7 +32,7 @@ def enrol(ctx: Context, keys: Keystore, password: str, operator: LocalAccount) -
     """
     names = ["aggregator", *(f"c{i}" for i in range(1, ctx.script.clients.count + 1))]
     accounts = {name: _ensure_key(keys, name, password) for name in names}
-    missing = [name for name in names if ctx.chain.find_participant(_address(accounts[name].address)) is None]
+    missing = [name for name in names if ctx.chain.find_participant(accounts[name].address) is None]
     for done, name in enumerate(missing, start=1):
         _register(ctx, keys, operator, accounts[name], name)
         ctx.tell("set-up", 0, done, len(missing), f"register {name}")
@@ -55,7 +55,7 @@ def _register(ctx: Context, keys: Keystore, operator: LocalAccount, account: Loc
     section = ctx.script.aggregator if role is Role.AGGREGATOR else ctx.script.clients
     ctx.chain.register(
         role=role,
-        owner=_address(keys.address(f"{name}-owner")),
+        owner=keys.address(f"{name}-owner"),
         signer=account,
         stake_wei=section.stake_wei,
         key=f"{ctx.chain.fingerprint}/register/{account.address}",
@@ -63,12 +63,8 @@ def _register(ctx: Context, keys: Keystore, operator: LocalAccount, account: Loc
     )
 
 
-def _address(text: str) -> bytes:
-    return bytes.fromhex(text.removeprefix("0x"))
-
-
 def _party(ctx: Context, name: str, account: LocalAccount) -> Party:
-    participant = ctx.chain.find_participant(_address(account.address))
+    participant = ctx.chain.find_participant(account.address)
     if participant is None:
         raise RuntimeError(f"{name} was registered and is not in the registry")
     return Party(name=name, participant=participant, account=account)

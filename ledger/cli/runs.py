@@ -67,8 +67,8 @@ def find_task(chain: Chain, run: KnownRun) -> int | None:
 
 def list_rounds(chain: Chain, task_id: int) -> dict[int, int]:
     """Return the rounds of a task: their ids in the ledger by their number within the task, from 1."""
-    opened = [event.args for event in chain.events(names=("RoundOpened",))]
-    return {int(args["number"]): int(args["round_id"]) for args in opened if args["task_id"] == task_id}
+    opened = [event.args for event in chain.events(names=("RoundOpened",), task_id=task_id)]
+    return {int(args["number"]): int(args["round_id"]) for args in opened}
 
 
 def find_round(session: Session, number: int, run_name: str | None) -> int:
