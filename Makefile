@@ -1,7 +1,7 @@
 # Everything is in scripts/dev.py; without make, type: python3 scripts/dev.py COMMAND
 PYTHON ?= python3
 
-.PHONY: setup demo test test-ipfs lint format gas gas-check vectors vectors-check artifacts bench clean
+.PHONY: setup demo test test-ipfs lint format symbolic slither coverage gas gas-check vectors vectors-check artifacts bench clean
 
 setup:         ; @$(PYTHON) scripts/dev.py setup
 demo:          ; @$(PYTHON) scripts/dev.py demo $(ARGS)
@@ -9,6 +9,9 @@ test:          ; @$(PYTHON) scripts/dev.py test $(ARGS)
 test-ipfs:     ; @$(PYTHON) scripts/dev.py test-ipfs $(ARGS)
 lint:          ; @$(PYTHON) scripts/dev.py lint
 format:        ; @$(PYTHON) scripts/dev.py format
+symbolic:      ; @$(PYTHON) scripts/dev.py symbolic
+slither:       ; @$(PYTHON) scripts/dev.py slither
+coverage:      ; @$(PYTHON) scripts/dev.py coverage
 gas:           ; @$(PYTHON) scripts/dev.py gas
 gas-check:     ; @$(PYTHON) scripts/dev.py gas --check
 vectors:       ; @$(PYTHON) scripts/dev.py vectors

@@ -70,7 +70,7 @@ def measure(name: str, sections: dict[str, object], rounds: int) -> dict[str, ob
             federation = Federation.start(project, path)
             result = federation.run()
             started = time.perf_counter()
-            twin = federation.run_twin(federation.script.run.rule.rule, federation.script.run.rule.parameter)
+            twin = federation.run_twin(federation.script.run.rule)
             plain = (time.perf_counter() - started) / rounds
     if twin.models[-1].tolist() != list(result.model):
         raise RuntimeError("the twin ended with another model: nothing to compare")

@@ -4,11 +4,15 @@ pragma solidity 0.8.30;
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
-import {IParticipantRegistry, Participant, Role} from "./interfaces/IParticipantRegistry.sol";
+import {Checkpoints} from "@openzeppelin/contracts/utils/structs/Checkpoints.sol";
+import {IParticipantRegistry, Participant, Role, Shares} from "./interfaces/IParticipantRegistry.sol";
+import {IRoundLedger} from "./interfaces/IRoundLedger.sol";
 import {KeyProof} from "./libraries/KeyProof.sol";
 
 /// Identities, keys and stakes (docs/protocol.md, Participants). Immutable; holds all ETH; pays out by pull only.
 contract ParticipantRegistry is IParticipantRegistry, EIP712, ReentrancyGuardTransient {
+    using Checkpoints for Checkpoints.Trace208;
+
     /// Three slots. The first alone answers whether a client may take part and who signs for it.
     struct Record {
         address signer;
@@ -18,14 +22,11 @@ contract ParticipantRegistry is IParticipantRegistry, EIP712, ReentrancyGuardTra
         address owner;
         uint96 stakeWei;
         uint96 lockedWei;
-        uint16 openRounds;
+        uint16 openTasks;
         // Set for good by the first bond: a slot that never returns to zero makes later bonds cheaper.
         bool hasBonded;
         uint40 unlockAt;
         uint16 keyEpoch;
-        // The last period of activity that is over: rounds that opened in it still accept the participant.
-        uint40 pastFrom;
-        uint40 pastUntil;
     }
 
     struct Key {
@@ -39,7 +40,7 @@ contract ParticipantRegistry is IParticipantRegistry, EIP712, ReentrancyGuardTra
     // The interface names these getters.
     // solhint-disable immutable-vars-naming
     address public immutable ledger;
-    address public immutable court;
+    address public immutable escrow;
     uint40 public immutable activationSeconds;
     uint40 public immutable unbondSeconds;
     // solhint-enable immutable-vars-naming
@@ -54,6 +55,10 @@ contract ParticipantRegistry is IParticipantRegistry, EIP712, ReentrancyGuardTra
     mapping(address account => uint256 amountWei) public creditOf;
     mapping(uint32 id => Record) private _records;
     mapping(uint32 id => mapping(uint256 epoch => Key)) private _pastKeys;
+    mapping(uint32 id => Checkpoints.Trace208) private _stakes;
+    /// Periods of activity that are over, from their first second to the one after their last: rounds that opened in
+    /// them still accept the participant, for ever, since a root-only list is judged long after its commitments.
+    mapping(uint32 id => Checkpoints.Trace208) private _pastPeriods;
 
     modifier onlyLedger() {
         if (msg.sender != ledger) revert NotLedger(msg.sender);
@@ -62,7 +67,7 @@ contract ParticipantRegistry is IParticipantRegistry, EIP712, ReentrancyGuardTra
 
     constructor(
         address ledger_,
-        address court_,
+        address escrow_,
         uint256 clientMinStakeWei,
         uint256 aggregatorMinStakeWei,
         uint256 attestorMinStakeWei,
@@ -70,7 +75,7 @@ contract ParticipantRegistry is IParticipantRegistry, EIP712, ReentrancyGuardTra
         uint40 unbondSeconds_
     ) EIP712("fedtrail registry", "1") {
         ledger = ledger_;
-        court = court_;
+        escrow = escrow_;
         CLIENT_MIN_WEI = clientMinStakeWei;
         AGGREGATOR_MIN_WEI = aggregatorMinStakeWei;
         ATTESTOR_MIN_WEI = attestorMinStakeWei;
@@ -97,7 +102,9 @@ contract ParticipantRegistry is IParticipantRegistry, EIP712, ReentrancyGuardTra
         uint40 activeFrom = _now() + activationSeconds;
         Record storage p = _records[id];
         (p.signer, p.keySince, p.activeFrom, p.role) = (signer, _now(), activeFrom, role);
-        (p.owner, p.stakeWei) = (owner, _toUint96(msg.value));
+        p.owner = owner;
+        _setStake(id, p, msg.value);
+        _seat(id, p);
         emit Registered(id, owner, signer, role, msg.value, activeFrom);
     }
 
@@ -107,6 +114,7 @@ contract ParticipantRegistry is IParticipantRegistry, EIP712, ReentrancyGuardTra
         uint16 epoch = p.keyEpoch + 1;
         _pastKeys[id][epoch - 1] = Key({signer: p.signer, since: p.keySince});
         (p.signer, p.keySince, p.keyEpoch) = (signer, _now() + 1, epoch);
+        _seat(id, p);
         emit KeyRotated(id, signer, epoch);
     }
 
@@ -115,17 +123,19 @@ contract ParticipantRegistry is IParticipantRegistry, EIP712, ReentrancyGuardTra
     function deposit(uint32 id) external payable {
         Record storage p = _record(id);
         if (p.unlockAt != 0) revert AlreadyUnbonding(id, p.unlockAt);
-        uint96 stakeWei = _toUint96(msg.value + p.stakeWei);
-        p.stakeWei = stakeWei;
-        if (p.activeFrom == NEVER && stakeWei >= minStakeWei(p.role))
+        uint256 stakeWei = msg.value + p.stakeWei;
+        _setStake(id, p, stakeWei);
+        if (p.activeFrom == NEVER && stakeWei >= minStakeWei(p.role)) {
             p.activeFrom = _now() + activationSeconds;
+            _seat(id, p);
+        }
         emit Deposited(id, msg.value, stakeWei);
     }
 
     function requestUnbond(uint32 id) external {
         Record storage p = _ownRecord(id);
         if (p.unlockAt != 0) revert AlreadyUnbonding(id, p.unlockAt);
-        _deactivate(p);
+        _deactivate(id, p);
         p.unlockAt = _now() + unbondSeconds;
         emit Unbonding(id, p.unlockAt);
     }
@@ -133,9 +143,10 @@ contract ParticipantRegistry is IParticipantRegistry, EIP712, ReentrancyGuardTra
     function withdraw(uint32 id) external {
         Record storage p = _record(id);
         if (p.unlockAt == 0) revert NotUnbonding(id);
-        if (_now() < p.unlockAt || p.openRounds != 0) revert StillBonded(id, p.unlockAt, p.openRounds);
+        if (_now() < p.unlockAt || p.openTasks != 0) revert StillBonded(id, p.unlockAt, p.openTasks);
         uint256 amountWei = p.stakeWei;
-        (p.stakeWei, p.unlockAt) = (0, 0);
+        p.unlockAt = 0;
+        _setStake(id, p, 0);
         creditOf[p.owner] += amountWei;
         emit Withdrawn(id, amountWei);
     }
@@ -150,6 +161,12 @@ contract ParticipantRegistry is IParticipantRegistry, EIP712, ReentrancyGuardTra
         if (!sent) revert TransferFailed(to, amountWei);
     }
 
+    function depositCredit(address account) external payable {
+        if (account == address(0)) revert InvalidOwner(account);
+        creditOf[account] += msg.value;
+        emit CreditDeposited(account, msg.value);
+    }
+
     function transferCredit(address to, uint256 amountWei) external {
         uint256 credit = creditOf[msg.sender];
         if (to == address(0)) revert TransferFailed(to, amountWei);
@@ -159,18 +176,16 @@ contract ParticipantRegistry is IParticipantRegistry, EIP712, ReentrancyGuardTra
         emit CreditMoved(msg.sender, to, amountWei);
     }
 
-    function lock(uint32 id, uint64 roundId, uint256 amountWei) external onlyLedger {
+    function lock(uint32 id, uint32 taskId, uint256 amountWei) external onlyLedger {
         Record storage p = _record(id);
         uint256 freeWei = p.stakeWei - p.lockedWei;
         if (freeWei < amountWei) revert InsufficientStake(freeWei, amountWei);
-        (p.lockedWei, p.openRounds, p.hasBonded) = (p.lockedWei + uint96(amountWei), p.openRounds + 1, true);
-        emit Locked(id, roundId, amountWei);
+        (p.lockedWei, p.openTasks, p.hasBonded) = (p.lockedWei + uint96(amountWei), p.openTasks + 1, true);
+        emit Locked(id, taskId, amountWei);
     }
 
-    function unlock(uint32 id, uint64 roundId, uint256 amountWei) external onlyLedger {
-        Record storage p = _record(id);
-        (p.lockedWei, p.openRounds) = (p.lockedWei - _toUint96(amountWei), p.openRounds - 1);
-        emit Unlocked(id, roundId, amountWei);
+    function unlock(uint32 id, uint32 taskId, uint256 amountWei) external onlyLedger {
+        _unlock(id, taskId, amountWei);
     }
 
     function slash(
@@ -178,20 +193,23 @@ contract ParticipantRegistry is IParticipantRegistry, EIP712, ReentrancyGuardTra
         uint64 roundId,
         uint256 amountWei,
         bytes32 reason,
-        address challenger,
-        uint16 challengerBps,
-        address clientsPool,
-        uint16 clientsBps
+        Shares calldata shares
     ) external returns (uint256 takenWei) {
-        if (msg.sender != ledger && msg.sender != court) revert NotCourt(msg.sender);
-        if (uint256(challengerBps) + clientsBps > WHOLE_BPS)
-            revert InvalidShares(uint256(challengerBps) + clientsBps);
-        takenWei = _take(_record(id), amountWei);
-        uint256 toChallenger = _credit(challenger, (takenWei * challengerBps) / WHOLE_BPS);
-        uint256 toClients = _credit(clientsPool, (takenWei * clientsBps) / WHOLE_BPS);
-        uint256 burnt = takenWei - toChallenger - toClients;
-        burntWei += burnt;
-        emit Slashed(id, roundId, reason, toChallenger, toClients, burnt);
+        if (msg.sender != ledger && msg.sender != escrow) revert NotEscrow(msg.sender);
+        return _slash(id, roundId, amountWei, reason, shares);
+    }
+
+    function forfeit(
+        uint32 id,
+        uint32 taskId,
+        uint64 roundId,
+        uint256 amountWei,
+        bytes32 reason,
+        Shares calldata shares
+    ) external returns (uint256 takenWei) {
+        if (msg.sender != escrow) revert NotEscrow(msg.sender);
+        _unlock(id, taskId, amountWei);
+        return _slash(id, roundId, amountWei, reason, shares);
     }
 
     // --------------------------------------------------------------------------------------------------------- views
@@ -207,7 +225,7 @@ contract ParticipantRegistry is IParticipantRegistry, EIP712, ReentrancyGuardTra
                 owner: p.owner,
                 stakeWei: p.stakeWei,
                 lockedWei: p.lockedWei,
-                openRounds: p.openRounds,
+                openTasks: p.openTasks,
                 unlockAt: p.unlockAt,
                 role: p.role
             });
@@ -264,6 +282,10 @@ contract ParticipantRegistry is IParticipantRegistry, EIP712, ReentrancyGuardTra
         return (key.signer, key.since);
     }
 
+    function stakeAt(uint32 id, uint40 at) external view returns (uint256) {
+        return _stakes[id].upperLookupRecent(at);
+    }
+
     function domainSeparator() external view returns (bytes32) {
         return _domainSeparatorV4();
     }
@@ -294,11 +316,41 @@ contract ParticipantRegistry is IParticipantRegistry, EIP712, ReentrancyGuardTra
         idOfSigner[signer] = id;
     }
 
-    function _take(Record storage p, uint256 amountWei) private returns (uint256 takenWei) {
+    function _unlock(uint32 id, uint32 taskId, uint256 amountWei) private {
+        Record storage p = _record(id);
+        (p.lockedWei, p.openTasks) = (p.lockedWei - _toUint96(amountWei), p.openTasks - 1);
+        emit Unlocked(id, taskId, amountWei);
+    }
+
+    function _slash(
+        uint32 id,
+        uint64 roundId,
+        uint256 amountWei,
+        bytes32 reason,
+        Shares calldata shares
+    ) private returns (uint256 takenWei) {
+        if (uint256(shares.challengerBps) + shares.clientsBps > WHOLE_BPS)
+            revert InvalidShares(uint256(shares.challengerBps) + shares.clientsBps);
+        takenWei = _take(id, amountWei);
+        uint256 toChallenger = _credit(shares.challenger, (takenWei * shares.challengerBps) / WHOLE_BPS);
+        uint256 toClients = _credit(shares.clients, (takenWei * shares.clientsBps) / WHOLE_BPS);
+        uint256 burnt = takenWei - toChallenger - toClients;
+        burntWei += burnt;
+        emit Slashed(id, roundId, reason, toChallenger, toClients, burnt);
+    }
+
+    function _take(uint32 id, uint256 amountWei) private returns (uint256 takenWei) {
+        Record storage p = _record(id);
         uint256 freeWei = p.stakeWei - p.lockedWei;
         takenWei = amountWei < freeWei ? amountWei : freeWei;
-        p.stakeWei -= uint96(takenWei);
-        if (p.stakeWei < minStakeWei(p.role)) _deactivate(p);
+        _setStake(id, p, p.stakeWei - takenWei);
+        if (p.stakeWei < minStakeWei(p.role)) _deactivate(id, p);
+    }
+
+    function _setStake(uint32 id, Record storage p, uint256 amountWei) private {
+        uint96 stakeWei = _toUint96(amountWei);
+        p.stakeWei = stakeWei;
+        _stakes[id].push(_now(), stakeWei);
     }
 
     function _credit(address account, uint256 amountWei) private returns (uint256) {
@@ -308,9 +360,16 @@ contract ParticipantRegistry is IParticipantRegistry, EIP712, ReentrancyGuardTra
     }
 
     /// End the current period of activity, if one has begun, and remember it for the rounds that opened in it.
-    function _deactivate(Record storage p) private {
-        if (p.activeFrom < _now()) (p.pastFrom, p.pastUntil) = (p.activeFrom, _now());
+    function _deactivate(uint32 id, Record storage p) private {
+        if (p.activeFrom < _now()) _pastPeriods[id].push(p.activeFrom, _now());
         p.activeFrom = NEVER;
+        _seat(id, p);
+    }
+
+    /// The ledger keeps what it reads of everybody in every round.
+    function _seat(uint32 id, Record storage p) private {
+        uint40 since = p.keySince > p.activeFrom ? p.keySince : p.activeFrom;
+        IRoundLedger(ledger).seat(id, p.signer, since, p.role);
     }
 
     function _signerAt(uint32 id, Role role, uint40 at) private view returns (address) {
@@ -323,7 +382,7 @@ contract ParticipantRegistry is IParticipantRegistry, EIP712, ReentrancyGuardTra
             p.role
         );
         if (has != role) return address(0);
-        if (at < activeFrom && (at < p.pastFrom || at >= p.pastUntil)) return address(0);
+        if (at < activeFrom && at >= _pastPeriods[id].upperLookupRecent(at)) return address(0);
         return at < keySince ? _pastSigner(id, p.keyEpoch, at) : signer;
     }
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-STAGES = ("set-up", "train", "commit", "publish", "aggregate", "replay", "finalise")
+STAGES = ("set-up", "train", "commit", "publish", "aggregate", "replay", "finalise", "dispute")
 
 
 def register(root: LazyGroup) -> None:
@@ -84,7 +84,8 @@ def run_federation(make: Callable[[Callable[[Progress], None]], Federation], *, 
 
     Args: make: given the observer. fresh: whether the run starts now, and is not gone on with.
 
-    Raises: Interrupted; FindingsError: an expectation was not met; the first finding of a replay that did not pass.
+    Raises: Interrupted; FindingsError: an expectation was not met; the first finding of a replay that did not pass and
+    was not struck.
     """
     try:
         with progress_bar() as bar:
@@ -105,7 +106,8 @@ def judge(federation: Federation, result: RunResult) -> None:
     from fl.federation import find_unmet
 
     for item in result.rounds:
-        item.report.raise_for_status()  # what is proved wrong outranks what was hoped for
+        if item.conviction is None:
+            item.report.raise_for_status()  # what is proved wrong outranks what was hoped for
     unmet = find_unmet(federation.script, result)
     if unmet:
         raise FindingsError("; ".join(unmet), hint="fedtrail round explain N", unmet=unmet)

@@ -30,6 +30,9 @@ SCRIPT_NAME = "demo.yaml"
 @click.option(
     "--attack", default="sign-flip:3", show_default=True, metavar="KIND:N", help="N clients attack; 'none' for none."
 )
+@click.option(
+    "--dishonest", is_flag=True, help="The aggregator lies in one round: it is proved, slashed, and the round redone."
+)
 @click.option("--seed", default=7, show_default=True, type=click.IntRange(min=0), help="Another seed, another split.")
 @click.option("--engine", default="hardhat", show_default=True, help="hardhat or anvil.")
 @click.option(
@@ -41,12 +44,14 @@ SCRIPT_NAME = "demo.yaml"
     help="Folder of the demo's project; an earlier demo in it is replaced.",
 )
 @format_option
-def demo(rounds: int, clients: int, attack: str, seed: int, engine: str, folder: Path, fmt: str) -> None:
+def demo(
+    rounds: int, clients: int, attack: str, dishonest: bool, seed: int, engine: str, folder: Path, fmt: str
+) -> None:
     """Watch ten clients train on real data, three of them dishonest, with every round audited.
 
     Afterwards the project is in the folder and its devnet still runs, so that you can look around.
     """
-    text = make_script(rounds=rounds, clients=clients, attack=attack, seed=seed)
+    text = make_script(rounds=rounds, clients=clients, attack=attack, seed=seed, dishonest=dishonest)
     project = make_project(folder, text)
     from fl.federation import Federation
     from ledger import devnet
@@ -61,31 +66,43 @@ def demo(rounds: int, clients: int, attack: str, seed: int, engine: str, folder:
         devnet.stop(project.state_dir)
         raise
     if fmt == "table":
-        print_next(folder, rounds)
+        print_next(folder, rounds, dishonest=dishonest)
 
 
-def make_script(*, rounds: int, clients: int, attack: str, seed: int) -> str:
+def make_script(*, rounds: int, clients: int, attack: str, seed: int, dishonest: bool = False) -> str:
     """Return the demo's round script.
 
     Raises: UsageError: the attack is not KIND:N, or an unknown one; ScriptError: too many attackers for the rule.
     """
     kind, attackers = parse_attack(attack)
+    events: list[dict[str, object]] = []
+    if attackers:
+        events.append({"at": "always", "clients": list(range(1, attackers + 1)), "attack": kind})
+    if dishonest:
+        events.append({"at": f"round {find_dishonest_round(rounds)}", "aggregator": "tamper", "coordinate": 1234})
     script = {
         "fedtrail": 1,
         "run": {
             "name": "demo",
             "rounds": rounds,
             "seed": seed,
+            "dispute": dishonest,
             "rule": {"name": "trimmed-mean", "trim": max(attackers, 1)} if clients > 2 else {"name": "mean"},
             "purpose": "show that dishonest clients are withstood and every round can be recomputed",
         },
         "data": {"name": "digits", "partition": "dirichlet", "alpha": 1.0},
         "clients": {"count": clients, "clip_norm": None},
-        "events": [{"at": "always", "clients": list(range(1, attackers + 1)), "attack": kind}] if attackers else [],
+        "aggregator": {"count": 2 if dishonest else 1},
+        "events": events,
         "compare": [{"name": "mean"}],
         "expect": {"replay": "pass"},
     }
     return yaml.safe_dump(script, sort_keys=False)
+
+
+def find_dishonest_round(rounds: int) -> int:
+    """Return the round in which the first aggregator lies: one in the middle, after an honest one."""
+    return (rounds + 2) // 2
 
 
 def parse_attack(text: str) -> tuple[str, int]:
@@ -142,10 +159,11 @@ def deploy(project: Project, engine: str) -> None:
     say(f"devnet  {running.engine} {running.rpc}  chain {running.chain_id}  ledger {network.ledger}")
 
 
-def print_next(folder: Path, rounds: int) -> None:
+def print_next(folder: Path, rounds: int, *, dishonest: bool) -> None:
     """Print what to type next; each line works as it stands, one after the other."""
     program = find_program(folder)
-    number = min(3, rounds)
+    number = find_dishonest_round(rounds) if dishonest else min(3, rounds)
+    disputed = ((f"dispute show {number}", "what became of its proposal"), ("stake history", "who lost what to whom"))
     click.echo("\nnext, type:")
     if folder.resolve() != Path.cwd():
         click.echo(f"  cd {folder}")
@@ -153,6 +171,7 @@ def print_next(folder: Path, rounds: int) -> None:
         (f"round replay {number}", f"recompute round {number} from what the clients signed"),
         (f"round explain {number}", "what is proved of it, what is not, and why"),
         (f"round show {number}", "its phases, updates and proposal"),
+        *(disputed if dishonest else ()),
         ("client list", "who takes part, with which stake"),
         ("devnet down", "stop the chain"),
     ):

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from fl.chart import draw_lines
 from ledger.cli.output import print_rows
+from ledger.units import format_wei
 
 if TYPE_CHECKING:
-    from fl.federation.results import RoundResult, RunResult
+    from fl.federation.results import Conviction, RoundResult, RunResult
     from ledger.script import Script
 
 _BEFORE = ("round", "commits", "included", "excluded")
@@ -29,6 +31,7 @@ def print_result(script: Script, result: RunResult, *, fmt: str, fresh: bool) ->
         accuracies = [f"accuracy {name}" for name in (label, *result.twins)]
         rows = [_describe_for_people(label, result, item) for item in result.rounds]
         print_rows("run", rows, fmt=fmt, columns=(*_BEFORE, *accuracies, *_AFTER))
+        print_convictions(result)
         print_chart(label, result)
         print_costs(result, fresh=fresh)
         return
@@ -53,14 +56,16 @@ def _describe_for_people(label: str, result: RunResult, item: RoundResult) -> di
 def _describe(result: RunResult, item: RoundResult) -> dict[str, Any]:
     left_out = [(client, code) for client, code in (*item.excluded, *item.refused)]
     return {
-        "round": item.number,
+        "round": item.task_number,
+        "script_round": item.number,
         "round_id": item.round_id,
         "commits": item.committed,
         "included": item.included,
         "excluded": [f"c{client} {code}" for client, code in sorted(left_out)],
         "accuracy": item.accuracy,
         "twins": {k: v[item.number - 1] for k, v in result.twins.items() if len(v) >= item.number},
-        "replay": item.verdict,
+        "replay": item.verdict if item.conviction is None else "struck",
+        "conviction": None if item.conviction is None else _describe_conviction(item.conviction),
         "block": item.block,
         "gas": item.gas_used,
         "seconds": item.seconds,
@@ -68,9 +73,32 @@ def _describe(result: RunResult, item: RoundResult) -> dict[str, Any]:
     }
 
 
+def _describe_conviction(conviction: Conviction) -> dict[str, Any]:
+    amounts = {name: str(value) for name, value in asdict(conviction).items() if name.endswith("_wei")}
+    return {**asdict(conviction), **amounts}
+
+
+def print_convictions(result: RunResult) -> None:
+    """Say of each proposal that was struck what was wrong, what proved it, and what it cost whom."""
+    for item in result.rounds:
+        if (found := item.conviction) is None:
+            continue
+        lost = found.to_challenger_wei + found.to_clients_wei + found.burnt_wei
+        shares = (found.to_challenger_wei, found.to_clients_wei, found.burnt_wei)
+        challenger, clients, burnt = (format_wei(share) for share in shares)
+        n, k, said, right = item.task_number, found.coordinate, found.claimed, found.recomputed
+        click.echo(f"\nround {n} struck: the aggregator said {said} in coordinate {k}, the updates give {right}")
+        click.echo(f"  proved to the court by {found.function}: one transaction, {found.gas_used:,} gas")
+        click.echo(
+            f"  aggregator {found.aggregator} lost {format_wei(lost)}: {challenger} to the challenger,", nl=False
+        )
+        click.echo(f" {clients} to the clients, {burnt} burnt")
+        click.echo(f"  round {n + 1}, by another aggregator, stands in its place")
+
+
 def print_chart(label: str, result: RunResult) -> None:
-    """Print the accuracy of the run, by its rule's label, and of its twins over the rounds."""
-    series = {label: [item.accuracy for item in result.rounds]}
+    """Print the accuracy of the run, by its rule's label, and of its twins over the rounds that stand."""
+    series = {label: [item.accuracy for item in result.rounds if item.conviction is None]}
     series |= {f"{label} (no ledger)": list(values) for label, values in result.twins.items()}
     unicode = (sys.stdout.encoding or "").lower().replace("-", "").startswith("utf")
     click.echo("\naccuracy on held-out data")

@@ -156,7 +156,9 @@ def run_plain(
         updates = _collect(workload, number, model_q, left_out)
         if updates:
             matrix = np.stack([update.values for update in updates])
-            model_q = apply_model_step(model_q, aggregate(rule, matrix, [u.num_examples for u in updates]))
+            stake_wei = workload.script.clients.stake_wei
+            weights = [spec.compute_weight(rule, update.num_examples, stake_wei) for update in updates]
+            model_q = apply_model_step(model_q, aggregate(rule, matrix, weights))
         run_models.append(model_q)
         accuracies.append(workload.evaluate(model_q))
         if on_round:

@@ -22,7 +22,18 @@ from typing import Any
 from ledger import nodejs
 from ledger.errors import ConfigurationError
 
-CONTRACTS = ("ParticipantRegistry", "RoundLedger", "DisputeCourt")
+KEYS = {
+    "registry": "ParticipantRegistry",
+    "ledger": "RoundLedger",
+    "escrow": "RewardEscrow",
+    "court": "DisputeCourt",
+    "session_court": "SessionCourt",
+    "krum_court": "KrumCourt",
+    "unmask_court": "UnmaskCourt",
+    "board": "AvailabilityBoard",
+}
+"""The contracts of a deployment by their key in fedtrail.toml, in the order in which they are deployed."""
+CONTRACTS = tuple(KEYS.values())
 SOLC_VERSION = "0.8.30"
 
 # As in hardhat.config.js; a test compares the two.

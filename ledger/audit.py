@@ -20,14 +20,21 @@ from ledger.signing import recover
 
 Matrix = NDArray[np.int32]
 Aggregate = Callable[[spec.RuleParams, Matrix, Sequence[int]], NDArray[np.int32]]
+MakeAux = Callable[[spec.RuleParams, Matrix, Sequence[int]], bytes]
 
 _UNAVAILABLE = 801
 _TAMPERED = 701
 
 
-def aggregate_by_spec(params: spec.RuleParams, updates: Matrix, num_examples: Sequence[int]) -> NDArray[np.int32]:
+def aggregate_by_spec(params: spec.RuleParams, updates: Matrix, weights: Sequence[int]) -> NDArray[np.int32]:
     """Return spec.aggregate of a matrix int32[n, d] as int32[d]: the default, and the one that accuses."""
-    return np.array(spec.aggregate(params, updates.tolist(), num_examples), dtype=np.int32)
+    return np.array(spec.aggregate(params, updates.tolist(), weights), dtype=np.int32)
+
+
+def make_aux_by_spec(params: spec.RuleParams, updates: Matrix, weights: Sequence[int]) -> bytes:
+    """Return spec.compute_aux of a matrix int32[n, d]: the default, and the one that accuses."""
+    is_of_pairs = params.rule in (spec.Rule.KRUM, spec.Rule.MULTI_KRUM)
+    return spec.compute_aux(params, updates.tolist() if is_of_pairs else [], weights)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +43,7 @@ class _Included:
 
     members: list[spec.Member] = field(default_factory=list)
     values: list[NDArray[np.int32]] = field(default_factory=list)
-    examples: list[int] = field(default_factory=list)
+    weights: list[int] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -54,10 +61,13 @@ class _Notes:
         self.attested.append(text)
 
 
-def replay(record: RoundRecord, aggregate: Aggregate = aggregate_by_spec) -> AuditReport:
+def replay(
+    record: RoundRecord, aggregate: Aggregate = aggregate_by_spec, make_aux: MakeAux = make_aux_by_spec
+) -> AuditReport:
     """Return what can be established about a round.
 
-    (1) The commitments in the events are all that the contract counted, and hash to its rolling hash.
+    (1) The commitments in the events are all that the contract counted, and hash to its rolling hash. In root-only
+        mode: the list is the one that the root is of, and its clients signed it.
     (2) The manifest is the one that the proposal names, and lists every committed client once.
     (3) The exclusions on the chain are those of the manifest.
     (4) Every included update decodes, belongs to this client and round, and is what the client committed.
@@ -66,26 +76,28 @@ def replay(record: RoundRecord, aggregate: Aggregate = aggregate_by_spec) -> Aud
     (7) The rule over the included updates yields the proposed aggregate.
     (8) The included updates, transposed, yield the proposed matrix root.
     (9) Base model plus aggregate yields the proposed model.
-    (10) The base model is the one that the last finalised round ended with.
+    (10) The base model is the one that the last finalised round ended with, and a finalised round's proposal is the
+        next link of the task's hash chain.
+    (11) What the proposal carries for its rule (weights, distances) is what the included updates yield.
 
-    Args: record: from `history.load_round`. aggregate: a fast path equal to spec, or spec itself.
+    Args: record: from `history.load_round`. aggregate, make_aux: fast paths equal to spec, or spec itself.
     """
     notes = _Notes(record)
-    _check_completeness(notes)
-    if not any(record.data_id) and not record.exclusions:
+    is_listed = _check_completeness(notes)
+    if not is_listed or (not any(record.data_id) and not record.exclusions):
         return _report(notes, _Included(), None)
     manifest = _check_manifest(notes)
     included = _check_updates(notes, manifest) if manifest else _Included()
     result = None
     if record.proposal is not None and manifest and _is_whole(notes, included):
-        result = _check_aggregate(notes, record.proposal, included, aggregate)
+        result = _check_aggregate(notes, record.proposal, included, aggregate, make_aux)
     _check_lineage(notes)
     return _report(notes, included, result)
 
 
 def _report(notes: _Notes, included: _Included, result: NDArray[np.int32] | None) -> AuditReport:
     record, findings = notes.record, sorted(notes.findings, key=lambda f: not f.accuses)
-    root = spec.ZERO_DIGEST if result is None else commitments.compute_vector_root(result, record.task.leaf_log2)
+    root = spec.ZERO_DIGEST if result is None else commitments.compute_vector_root(result, record.task.model_log2)
     return AuditReport(
         round_id=record.round_id,
         number=record.number,
@@ -113,17 +125,60 @@ def _grade(verdict: Verdict, attested: Sequence[str]) -> Grade:
     return Grade.ATTESTED if attested else Grade.PROVEN
 
 
-def _check_completeness(notes: _Notes) -> None:
-    """(1)"""
-    record, rolling = notes.record, spec.ZERO_DIGEST
+def _check_completeness(notes: _Notes) -> bool:
+    """(1): whether it is known who committed what."""
+    record = notes.record
+    if record.signed_list is not None:
+        return _check_list(notes, record.signed_list)
+    rolling = spec.ZERO_DIGEST
     for segment in record.segments:
-        root = commitments.compute_segment_root(segment)
+        root = commitments.compute_segment_root([member for member in segment if isinstance(member, spec.Member)])
         rolling = commitments.compute_segments_hash(rolling, root, len(segment))
-    if len(record.members) != record.committed or rolling != record.segments_hash:
+    is_counted = record.task.mode is not spec.CommitMode.ACCUMULATED
+    is_wrong = any(record.segments_hash) and rolling != record.segments_hash
+    if is_wrong or (is_counted and len(record.members) != record.committed):
         want, got = f"{record.committed}", f"{len(record.members)}"
         if want == got:
             want, got = record.segments_hash.hex(), rolling.hex()
         notes.add("1", errors.Incomplete(want=want, got=got, what="commitments", round_id=record.number))
+    return True
+
+
+def _check_list(notes: _Notes, fetched: Fetched) -> bool:
+    """(1) in root-only mode, where the aggregator answers for the list and every entry of it."""
+    record = notes.record
+    if fetched.data is None:
+        notes.add("1", _gap(fetched, "list of commitments", record))
+        return False
+    try:
+        listed = spec.decode_signed_list(fetched.data)
+        root = spec.compute_list_root(fetched.data)
+        rolling = commitments.compute_segments_hash(spec.ZERO_DIGEST, root, len(listed))
+        if any(record.segments_hash) and rolling != record.segments_hash:
+            what = f"round {record.number}, list of commitments"
+            raise errors.WrongRoot(what=what, got=rolling.hex(), want=record.segments_hash.hex())
+    except FedtrailError as error:
+        notes.add("1", error, record.aggregator)
+        return False
+    for entry in listed:
+        if wrong := find_wrong_signature(record, entry):
+            notes.add("1", wrong, record.aggregator)
+    return True
+
+
+def find_wrong_signature(record: RoundRecord, entry: spec.SignedMember) -> errors.WrongSigner | None:
+    """Return what is wrong with the signature of an entry of a round's list; None when the ledger would take it."""
+    digest = commitments.compute_commitment_digest(
+        domain_separator=record.domain_separator,
+        round_id=record.round_id,
+        client=entry.client,
+        commitment=entry.commitment,
+    )
+    got, want = recover(digest, entry.signature), record.signers.get(entry.client)
+    if got == want and any(entry.commitment):
+        return None
+    signer = "0x" + want.hex() if want else "no key: it was no active client"
+    return errors.WrongSigner(got="0x" + got.hex(), client=entry.client, want=signer)
 
 
 def _check_manifest(notes: _Notes) -> spec.Manifest | None:
@@ -236,7 +291,7 @@ def _check_updates(notes: _Notes, manifest: spec.Manifest) -> _Included:
             continue
         included.members.append(member)
         included.values.append(values)
-        included.examples.append(blob.header.num_examples)
+        included.weights.append(record.compute_weight(member.client, blob.header.num_examples))
     return included
 
 
@@ -294,14 +349,15 @@ def _is_whole(notes: _Notes, included: _Included) -> bool:
 
 
 def _check_aggregate(
-    notes: _Notes, proposal: spec.Proposal, included: _Included, aggregate: Aggregate
+    notes: _Notes, proposal: spec.Proposal, included: _Included, aggregate: Aggregate, make_aux: MakeAux
 ) -> NDArray[np.int32]:
-    """(6) to (9)"""
+    """(6) to (9) and (11)"""
     record, matrix = notes.record, np.stack(included.values)
     _check_members(notes, proposal, included)
-    result = aggregate(record.task.rule_params(), matrix, included.examples)
+    _check_aux(notes, matrix, included.weights, make_aux)
+    result = aggregate(record.task.rule_params(), matrix, included.weights)
     if _root_of(notes, result) != proposal.aggregate_root:
-        result = aggregate_by_spec(record.task.rule_params(), matrix, included.examples)
+        result = aggregate_by_spec(record.task.rule_params(), matrix, included.weights)
         _check_root(notes, "7", result, proposal.aggregate_root, record.aggregate, "aggregate")
     _check_matrix(notes, proposal, matrix)
     # The step is checked from the proposed aggregate, so that one lie is one finding.
@@ -313,7 +369,7 @@ def _check_aggregate(
 
 
 def _root_of(notes: _Notes, values: NDArray[np.int32]) -> bytes:
-    return commitments.compute_vector_root(values, notes.record.task.leaf_log2)
+    return commitments.compute_vector_root(values, notes.record.task.model_log2)
 
 
 def _check_members(notes: _Notes, proposal: spec.Proposal, included: _Included) -> None:
@@ -324,8 +380,13 @@ def _check_members(notes: _Notes, proposal: spec.Proposal, included: _Included) 
         proposal,
         segments_hash=record.segments_hash,
         excluded=spec.encode_exclusions(record.exclusions),
-        included=len(included.members),
+        aux=record.aux,
+        included=record.included,
     )
+    is_counted = record.task.mode is not spec.CommitMode.ACCUMULATED
+    if not is_counted and len(record.members) != record.committed:  # the proposal says what the ledger does not
+        counted = _mismatch_of(record, str(len(record.members)), str(record.committed), "count: clients")
+        notes.add("6", counted, record.aggregator)
     pairs = (
         ("members", spec.compute_members_root(included.members), proposal.members_root),
         ("proposal", stored, record.proposal_hash),
@@ -335,8 +396,31 @@ def _check_members(notes: _Notes, proposal: spec.Proposal, included: _Included) 
             notes.add("6", _mismatch(record, got, want, f"root: {what}"), record.aggregator)
 
 
+def _check_aux(notes: _Notes, matrix: Matrix, weights: Sequence[int], make_aux: MakeAux) -> None:
+    """(11)"""
+    record, params = notes.record, notes.record.task.rule_params()
+    if make_aux(params, matrix, weights) != record.aux:
+        got = make_aux_by_spec(params, matrix, weights)
+        if got != record.aux:
+            digests = spec.keccak256(got), spec.keccak256(record.aux)
+            notes.add("11", _mismatch(record, *digests, _locate_in_aux(params, got, record.aux)), record.aggregator)
+
+
+def _locate_in_aux(params: spec.RuleParams, got: bytes, want: bytes) -> str:
+    if len(got) != len(want):
+        return f"length of the auxiliary data: {len(got)} bytes, proposed {len(want)}"
+    what, width = ("weight", 4) if params.rule is spec.Rule.WEIGHTED_MEAN else ("distance", 12)
+    at = next(at for at in range(0, len(got), width) if got[at : at + width] != want[at : at + width])
+    ours, theirs = (int.from_bytes(data[at : at + width], "big") for data in (got, want))
+    return f"{what} {at // width}: {ours}, proposed {theirs}"
+
+
 def _mismatch(record: RoundRecord, got: bytes, want: bytes, where: str) -> FedtrailError:
-    return errors.ReplayMismatch(round_id=record.number, got=got.hex(), want=want.hex(), where=where)
+    return _mismatch_of(record, got.hex(), want.hex(), where)
+
+
+def _mismatch_of(record: RoundRecord, got: str, want: str, where: str) -> FedtrailError:
+    return errors.ReplayMismatch(round_id=record.number, got=got, want=want, where=where)
 
 
 def _check_root(
@@ -344,7 +428,7 @@ def _check_root(
 ) -> None:
     """Compare a recomputed vector with a root on the chain; name the first coordinate that differs."""
     record = notes.record
-    got = spec.compute_vector_root(values.tolist(), record.task.leaf_log2)
+    got = spec.compute_vector_root(values.tolist(), record.task.model_log2)
     if got != want:
         where = _first_difference(record, values, want, published, what)
         notes.add(clause, _mismatch(record, got, want, where), record.aggregator)
@@ -401,6 +485,10 @@ def _check_lineage(notes: _Notes) -> None:
     if record.base_model != record.previous_model:
         got, want = record.base_model.hex(), record.previous_model.hex()
         notes.add("10", errors.BrokenLineage(round_id=record.number, got=got, want=want))
+    link = spec.compute_head(record.previous_head, record.round_id, record.proposal_hash)
+    if any(record.head) and link != record.head:
+        what = f"head of the task's hash chain after round {record.number}"
+        notes.add("10", errors.WrongRoot(what=what, got=link.hex(), want=record.head.hex()))
 
 
 def iter_messages(report: AuditReport) -> Iterator[str]:

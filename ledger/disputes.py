@@ -2,6 +2,9 @@
 
 An opening is one chunk of a vector and the sibling digests up to its root; an update opening adds client and
 num_examples in front. Whoever holds a round's vectors builds any proof with these; the contract decides.
+
+A segment is a list of commitments in the order in which they arrived: spec.Member, or spec.SignedMember for the one
+list of a round in root-only mode.
 """
 
 from __future__ import annotations
@@ -21,7 +24,11 @@ from ledger.spec.errors import BadProof
 
 _COUNT = struct.Struct(">H")
 _HEADER = struct.Struct(">II")
-_PLACE = struct.Struct(">HH")
+_COLUMN = struct.Struct(">Iii")
+_PLACE = struct.Struct(">HHH")
+
+Entry = spec.Member | spec.SignedMember
+Segments = Sequence[Sequence[Entry]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,14 +36,21 @@ class Proof:
     """One call of the court."""
 
     function: str
-    """Function of DisputeCourt."""
+    """Function of the court."""
     arguments: tuple[Any, ...]
     """Its arguments; the packed bytes come last."""
+    court: str = "court"
+    """Key of the court among the contracts."""
 
     @property
     def proof_hash(self) -> bytes:
         """Keccak-256 of the packed bytes: what a ticket names."""
         return keccak(self.arguments[-1])
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes among the arguments: what most of its gas is paid for."""
+        return sum(len(argument) for argument in self.arguments if isinstance(argument, bytes))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,13 +60,36 @@ class Claim:
     round_id: int
     """Number within the ledger."""
     proposal: spec.Proposal
-    """The five digests, from the event."""
+    """From the event, like all that follows."""
+    segments_hash: bytes
+    """The round's rolling hash over its segments."""
+    included: int
+    """Included updates."""
     excluded: bytes = b""
-    """Packed exclusions of the proposal, from the event."""
+    """Packed exclusions."""
+    aux: bytes = b""
+    """What the proposal carries for its rule."""
 
-    def arguments(self) -> tuple[int, tuple[Any, bytes]]:
+    def arguments(self) -> tuple[int, tuple[Any, ...]]:
         """Return round and claim as the contract's functions take them."""
-        return self.round_id, (self.proposal.fields(), keccak(self.excluded))
+        claim = (self.proposal.fields(), self.segments_hash, keccak(self.excluded), keccak(self.aux))
+        return self.round_id, claim
+
+    @property
+    def core_hash(self) -> bytes:
+        """All of the proposal but its aggregate and matrix: what a column proof carries."""
+        details = spec.compute_details_hash(
+            self.proposal,
+            segments_hash=self.segments_hash,
+            excluded=self.excluded,
+            aux=self.aux,
+            included=self.included,
+        )
+        return spec.compute_core_hash(self.proposal.model_root, details)
+
+
+NO_CLAIM = (((bytes(32),) * 5 + (0,)), bytes(32), bytes(32), bytes(32))
+"""For a proof about a round that has no proposal yet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,14 +163,37 @@ def prove_column(
 
     Args: matrix: `encode_matrix_opening`. column: that coordinate of every included client. aggregate: int32[d].
     """
-    packed = encode_column_proof(matrix=matrix, aggregate=encode_opening(aggregate, task.leaf_log2, coordinate))
     hints = compute_hints(task.rule_params(), column)
-    return Proof(function="proveColumn", arguments=(*claim.arguments(), coordinate, *hints, packed))
+    opening = encode_opening(aggregate, task.model_log2, coordinate)
+    packed = encode_column_proof(coordinate, *hints, matrix=matrix, aggregate=opening)
+    return Proof(function="proveColumn", arguments=(claim.round_id, claim.core_hash, packed))
 
 
-def encode_column_proof(*, matrix: bytes, aggregate: bytes) -> bytes:
-    """Return a column proof from its two openings."""
-    return matrix + aggregate
+def encode_column_proof(coordinate: int, low: int, high: int, *, matrix: bytes, aggregate: bytes) -> bytes:
+    """Return a column proof from its coordinate, its hints and its two openings."""
+    return _COLUMN.pack(coordinate, low, high) + matrix + aggregate
+
+
+def prove_weighted_column(
+    claim: Claim, task: spec.Task, coordinate: int, *, matrix: bytes, aggregate: Int32Array
+) -> Proof:
+    """Return the proof that the aggregate is not the posted weights' mean of the matrix at one coordinate.
+
+    Args: matrix: `encode_matrix_opening`. aggregate: int32[d].
+    """
+    packed = matrix + encode_opening(aggregate, task.model_log2, coordinate)
+    return Proof(function="proveWeightedColumn", arguments=(*claim.arguments(), coordinate, claim.aux, packed))
+
+
+def prove_weight(
+    claim: Claim, task: spec.Task, slot: int, *, update: Update | None = None, members: bytes = b""
+) -> Proof:
+    """Return the proof that the weight posted for a slot is not its client's, or that there are too few or too many.
+
+    Args: update: of the client at the slot; None for a wrong number of weights. members: `encode_member`.
+    """
+    packed = b"" if update is None else encode_update_opening(update, task.leaf_log2, 0) + members
+    return Proof(function="proveWeight", arguments=(*claim.arguments(), slot, claim.aux, packed))
 
 
 def prove_transpose(
@@ -164,25 +224,28 @@ def encode_member(members: Sequence[spec.Member], slot: int) -> bytes:
     return b"".join(spec.compute_inclusion_proof(leaves, slot))
 
 
-def prove_members(claim: Claim, segments: Sequence[Sequence[spec.Member]]) -> Proof:
-    """Return the proof that the member list's root is not that of the included clients.
+def prove_members(claim: Claim, segments: Segments) -> Proof:
+    """Return the proof that the member list's root is not that of the included clients, or not their number.
 
-    Args: segments: accepted batches, from the events, in order.
+    Args: segments: of the round, in order.
     """
-    packed = encode_members_proof(segments, claim.excluded)
+    packed = encode_members_proof(segments)
     return Proof(function="proveMembers", arguments=(*claim.arguments(), claim.excluded, packed))
 
 
-def encode_members_proof(segments: Sequence[Sequence[spec.Member]], excluded: bytes) -> bytes:
-    """Return counts of the segments, all entries in order of arrival, and positions of the included, rising by client.
+def encode_members_proof(segments: Segments) -> bytes:
+    """Return number and counts of the segments, all entries in order of arrival, and their order by client.
 
-    Args: segments: accepted batches in order. excluded: packed exclusions, 6 bytes each.
+    Args: segments: of the round, in order.
     """
-    entries = [member for segment in segments for member in segment]
-    out = {int.from_bytes(excluded[at : at + 4], "big") for at in range(0, len(excluded), 6)}
-    order = sorted((member.client, at) for at, member in enumerate(entries) if member.client not in out)
-    counts = b"".join(_COUNT.pack(len(segment)) for segment in segments)
-    return counts + spec.encode_members(entries) + b"".join(_COUNT.pack(at) for _, at in order)
+    entries = [entry for segment in segments for entry in segment]
+    order = sorted((entry.client, at) for at, entry in enumerate(entries))
+    counts = b"".join(_COUNT.pack(count) for count in (len(segments), *map(len, segments)))
+    return counts + b"".join(map(_pack, entries)) + b"".join(_COUNT.pack(at) for _, at in order)
+
+
+def _pack(entry: Entry) -> bytes:
+    return spec.encode_signed_list([entry]) if isinstance(entry, spec.SignedMember) else spec.encode_members([entry])
 
 
 def prove_direct(
@@ -192,55 +255,92 @@ def prove_direct(
 
     Args: updates: of all included clients, in rising id. aggregate: int32[d].
     """
-    packed = encode_direct_proof(updates, aggregate, task.leaf_log2, coordinate)
+    packed = encode_direct_proof(updates, aggregate, task, coordinate)
     hints = compute_hints(task.rule_params(), [int(update.values[coordinate]) for update in updates])
     return Proof(function="proveDirect", arguments=(*claim.arguments(), coordinate, *hints, packed))
 
 
-def encode_direct_proof(updates: Sequence[Update], aggregate: Int32Array, leaf_log2: int, coordinate: int) -> bytes:
+def encode_direct_proof(updates: Sequence[Update], aggregate: Int32Array, task: spec.Task, coordinate: int) -> bytes:
     """Return the update openings of all included clients, and the aggregate's opening."""
-    parts = [encode_update_opening(update, leaf_log2, coordinate) for update in updates]
-    return b"".join(parts) + encode_opening(aggregate, leaf_log2, coordinate)
+    parts = [encode_update_opening(update, task.leaf_log2, coordinate) for update in updates]
+    return b"".join(parts) + encode_opening(aggregate, task.model_log2, coordinate)
 
 
 def prove_model_step(
     claim: Claim, task: spec.Task, coordinate: int, *, base: Int32Array, aggregate: Int32Array, model: Int32Array
 ) -> Proof:
     """Return the proof that the new model is not base plus aggregate at one coordinate."""
-    packed = encode_model_proof(base, aggregate, model, task.leaf_log2, coordinate)
+    packed = encode_model_proof(base, aggregate, model, task.model_log2, coordinate)
     return Proof(function="proveModelStep", arguments=(*claim.arguments(), coordinate, packed))
 
 
 def encode_model_proof(
-    base: Int32Array, aggregate: Int32Array, model: Int32Array, leaf_log2: int, coordinate: int
+    base: Int32Array, aggregate: Int32Array, model: Int32Array, model_log2: int, coordinate: int
 ) -> bytes:
     """Return the openings of base model, aggregate and new model."""
-    return b"".join(encode_opening(values, leaf_log2, coordinate) for values in (base, aggregate, model))
+    return b"".join(encode_opening(values, model_log2, coordinate) for values in (base, aggregate, model))
+
+
+def prove_wrong_entry(claim: Claim, listed: Sequence[spec.SignedMember], position: int) -> Proof:
+    """Return the proof that an entry of a root-only round's list is not signed by its client's key, or does not rise.
+
+    Args: listed: the list. position: of the entry.
+    """
+    places = (
+        (position, position - 1) if position and listed[position - 1].client >= listed[position].client else (position,)
+    )
+    packed = b"".join(_encode_listed(listed, at) for at in places)
+    return Proof(function="proveWrongEntry", arguments=(*claim.arguments(), position, packed))
+
+
+def prove_omission(
+    claim: Claim, listed: Sequence[spec.SignedMember], *, client: int, commitment: bytes, receipt: bytes
+) -> Proof:
+    """Return the proof that the aggregator signed for a client's commitment and left it out of its list.
+
+    Args: listed: the list, rising by client. receipt: the aggregator's signature, 64 bytes (r | vs), over
+        spec.compute_receipt_digest.
+    """
+    position = sum(entry.client < client for entry in listed)
+    around = [at for at in (position - 1, position) if 0 <= at < len(listed)]
+    head = spec.encode_signed_list([spec.SignedMember(client=client, commitment=commitment, signature=receipt)])
+    packed = head + _COUNT.pack(position) + b"".join(_encode_listed(listed, at) for at in around)
+    return Proof(function="proveOmission", arguments=(*claim.arguments(), packed))
+
+
+def _encode_listed(listed: Sequence[spec.SignedMember], position: int) -> bytes:
+    return _pack(listed[position]) + _encode_segment_path(listed, position)
 
 
 def prove_clip_violation(
-    round_id: int, task: spec.Task, coordinate: int, *, update: Update, segments: Sequence[Sequence[spec.Member]]
+    claim: Claim | int, task: spec.Task, coordinate: int, *, update: Update, segments: Segments
 ) -> Proof:
     """Return the proof that a client committed to a coordinate beyond the bound.
 
-    Args: segments: accepted batches, from the events, in order; one of them holds the client.
+    Args: claim: the round's proposal, or the round's number while it has none. segments: of the round, in order; one
+        of them holds the client.
     """
     opening = encode_update_opening(update, task.leaf_log2, coordinate)
     packed = opening + encode_commitment_place(segments, update.client)
-    return Proof(function="proveClipViolation", arguments=(round_id, coordinate, packed))
+    about = (claim, NO_CLAIM) if isinstance(claim, int) else claim.arguments()
+    return Proof(function="proveClipViolation", arguments=(*about, coordinate, packed))
 
 
-def encode_commitment_place(segments: Sequence[Sequence[spec.Member]], client: int) -> bytes:
-    """Return where a client's commitment lies: segment, position, every segment's root and count, and the path.
+def encode_commitment_place(segments: Segments, client: int) -> bytes:
+    """Return where a client's commitment lies: number of segments, its segment and position, all roots, and the path.
+
+    The client's signature comes before the path in root-only mode.
 
     Raises: BadProof: the client committed nothing.
     Clause: §4.6.
     """
     for number, segment in enumerate(segments):
-        for position, member in enumerate(segment):
-            if member.client == client:
-                roots = b"".join(spec.compute_segment_root(one) + _COUNT.pack(len(one)) for one in segments)
-                return _PLACE.pack(number, position) + roots + _encode_segment_path(segment, position)
+        for position, entry in enumerate(segment):
+            if entry.client == client:
+                roots = b"".join(_compute_segment_root(one) + _COUNT.pack(len(one)) for one in segments)
+                signature = entry.signature if isinstance(entry, spec.SignedMember) else b""
+                place = _PLACE.pack(len(segments), number, position)
+                return place + roots + signature + _encode_segment_path(segment, position)
     raise BadProof(what=f"client {client} committed nothing in this round")
 
 
@@ -254,15 +354,24 @@ def prove_equivocation(round_id: int, client: int, signed: Sequence[tuple[bytes,
     return Proof(function="proveEquivocation", arguments=(round_id, packed))
 
 
-def _encode_segment_path(segment: Sequence[spec.Member], position: int) -> bytes:
-    level = [keccak(b"\x00" + spec.encode_members([member])) for member in segment]
+def _compute_segment_root(segment: Sequence[Entry]) -> bytes:
+    return _climb(segment, 0)[1]
+
+
+def _encode_segment_path(segment: Sequence[Entry], position: int) -> bytes:
+    return _climb(segment, position)[0]
+
+
+def _climb(segment: Sequence[Entry], position: int) -> tuple[bytes, bytes]:
+    """Return the siblings of an entry, and the root."""
+    level = [keccak(b"\x00" + _pack(entry)) for entry in segment]
     path = b""
     while len(level) > 1:
         if position ^ 1 < len(level):
             path += level[position ^ 1]
         pairs = [keccak(b"\x01" + level[i] + level[i + 1]) for i in range(0, len(level) - 1, 2)]
         level, position = pairs + level[len(level) - len(level) % 2 :], position // 2
-    return path
+    return path, level[0]
 
 
 def _transpose(updates: Int32Array, start: int, width: int) -> bytes:

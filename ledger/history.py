@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Protocol
 
@@ -33,6 +34,9 @@ class ChainReader(Protocol):
 
     def get_signers_at(self, participants: Sequence[int], at: int) -> dict[int, bytes]:
         """Return the addresses that clients signed with at a time."""
+
+    def get_stakes_at(self, participants: Sequence[int], at: int) -> dict[int, int]:
+        """Return the stakes of clients at the end of a second, in wei."""
 
     def events(
         self,
@@ -86,7 +90,7 @@ def to_content(cid: Cid) -> spec.ContentId:
 
 
 _OUTCOMES = ("Proposed", "Abandoned")
-_COMMITS = ("SegmentCommitted", "Committed")
+_COMMITS = ("SegmentCommitted", "Committed", "RootCommitted")
 
 
 def load_round(chain: ChainReader, store: ContentStore, round_id: int) -> RoundRecord:
@@ -101,63 +105,93 @@ def load_round(chain: ChainReader, store: ContentStore, round_id: int) -> RoundR
     head = chain.get_confirmed_block()
     view = chain.get_round(round_id, at_block=head)
     task = chain.get_task(view.task_id)
-    history = list(chain.events(last_block=head, names=("RoundOpened", *_COMMITS, *_OUTCOMES), round_id=round_id))
+    names = ("RoundOpened", *_COMMITS, *_OUTCOMES, "Finalised")
+    history = list(chain.events(last_block=head, names=names, round_id=round_id))
     opened = next(event for event in history if event.name == "RoundOpened")
-    outcome = next((event for event in history if event.name in _OUTCOMES), None)
-    segments = tuple(_segments(history))
-    proposal, data_id, exclusions = _read_outcome(outcome)
-    where = outcome or opened
+    finalised = next((event for event in history if event.name == "Finalised"), None)
+    previous_model, previous_head = _find_previous(chain, round_id, view.task_id, task)
+    ended = next((event for event in history if event.name in _OUTCOMES), None)
+    signed_list = _fetch_list(store, history)
+    segments = tuple(_read_segments(history, signed_list))
+    clients = sorted({entry.client for segment in segments for entry in segment})
+    outcome, is_uncounted = _read_outcome(view, ended), view.mode is spec.CommitMode.ACCUMULATED
+    where = ended or opened
     return RoundRecord(
         round_id=round_id,
-        number=view.number,
+        number=opened.args["number"],
         task_id=view.task_id,
         task=task,
         domain_separator=chain.domain_separator,
         phase=view.phase,
         aggregator=view.aggregator,
-        base_model=view.base_model,
-        previous_model=_find_previous_model(chain, view, task),
+        base_model=opened.args["base_model"],
+        previous_model=previous_model,
+        previous_head=previous_head,
+        head=finalised.args["head"] if finalised else spec.ZERO_DIGEST,
         segments=segments,
-        committed=view.committed,
-        segments_hash=view.segments_hash,
-        signers=chain.get_signers_at([m.client for segment in segments for m in segment], view.opened_at),
-        proposal=proposal,
-        proposal_hash=view.proposal_hash,
-        exclusions=exclusions,
-        data_id=data_id,
+        signed_list=signed_list,
+        signers=chain.get_signers_at(clients, view.opened_at),
+        stakes=chain.get_stakes_at(clients, view.opened_at - 1) if task.wei_per_weight else {},
         layout=_fetch_layout(store, task),
         block=where.block,
         block_hash=where.block_hash,
-        **_fetch_blobs(store, task, data_id, {m.client for segment in segments for m in segment}),
+        # Nobody counts an accumulated round before its proposal does.
+        committed=view.committed if outcome["proposal"] or not is_uncounted else len(clients),
+        **outcome,
+        **_fetch_blobs(store, task, outcome["data_id"], set(clients)),
     )
 
 
-def _segments(history: Iterable[Any]) -> Iterable[tuple[spec.Member, ...]]:
+def _fetch_list(store: ContentStore, history: Iterable[Any]) -> Fetched | None:
+    posted = next((event for event in history if event.name == "RootCommitted"), None)
+    return None if posted is None else fetch_block(store, posted.args["list_id"])
+
+
+def _read_segments(
+    history: Iterable[Any], signed_list: Fetched | None
+) -> Iterable[tuple[spec.Member | spec.SignedMember, ...]]:
+    """Yield the segments; a list that is not there, or that nobody can read, leaves its segment out."""
     for event in history:
         if event.name == "SegmentCommitted":
             yield tuple(spec.decode_members(event.args["entries"]))
         elif event.name == "Committed":
             yield (spec.Member(client=event.args["client"], commitment=event.args["commitment"]),)
+    if signed_list is not None and signed_list.data is not None:
+        with contextlib.suppress(spec.SpecError):
+            yield spec.decode_signed_list(signed_list.data)
 
 
-def _read_outcome(event: Any | None) -> tuple[spec.Proposal | None, bytes, tuple[tuple[int, int], ...]]:
+def _read_outcome(view: Any, event: Any | None) -> dict[str, Any]:
+    """Return what the record has of a proposal or an abandonment.
+
+    The ledger keeps one hash of a proposal, until it is struck or the next round opens; the rest is in its event.
+    """
+    exclusions = tuple(spec.decode_exclusions(event.args["excluded"])) if event else ()
+    nothing = {"proposal": None, "proposal_hash": view.proposal_hash, "included": 0, "aux": b""}
+    kept = {"segments_hash": view.segments_hash, "exclusions": exclusions}
     if event is None:
-        return None, spec.ZERO_DIGEST, ()
-    exclusions = tuple(spec.decode_exclusions(event.args["excluded"]))
+        return {**nothing, **kept, "data_id": spec.ZERO_DIGEST}
     if event.name == "Abandoned":
-        return None, event.args["data_id"], exclusions
-    proposal: spec.Proposal = event.args["proposal"]
-    return proposal, proposal.data_id, exclusions
+        return {**nothing, **kept, "data_id": event.args["data_id"]}
+    return {
+        "proposal": event.args["proposal"],
+        "proposal_hash": view.proposal_hash if any(view.proposal_hash) else event.args["proposal_hash"],
+        "included": event.args["included"],
+        "aux": event.args["aux"],
+        "segments_hash": event.args["segments_hash"],
+        "exclusions": exclusions,
+        "data_id": event.args["proposal"].data_id,
+    }
 
 
-def _find_previous_model(chain: ChainReader, view: Any, task: spec.Task) -> bytes:
-    """Return the model root of the last round of this task that was finalised before this one opened."""
-    rounds = [event.args["round_id"] for event in chain.events(names=("RoundOpened",), task_id=view.task_id)]
-    for before in sorted((number for number in rounds if number < view.round_id), reverse=True):
+def _find_previous(chain: ChainReader, round_id: int, task_id: int, task: spec.Task) -> tuple[bytes, bytes]:
+    """Return model root and head that the last finalised round of this task left before this one opened."""
+    rounds = [event.args["round_id"] for event in chain.events(names=("RoundOpened",), task_id=task_id)]
+    for before in sorted((number for number in rounds if number < round_id), reverse=True):
         finalised = chain.events(names=("Finalised",), round_id=before)
         if finalised:
-            return bytes(finalised[0].args["model_root"])
-    return task.genesis_model
+            return finalised[0].args["model_root"], finalised[0].args["head"]
+    return task.genesis_model, spec.ZERO_DIGEST
 
 
 def _fetch_layout(store: ContentStore, task: spec.Task) -> Layout | None:

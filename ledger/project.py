@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ledger import artifacts
 from ledger.errors import BadConfiguration, CannotReach, NoProject, NotFoundError, UsageError
 from ledger.marked import Document, SyntaxProblem, parse
 from ledger.suggestions import suggest
@@ -23,9 +24,7 @@ TEMPLATES = ("quickstart", "hospitals", "attack")
 _NETWORK_TYPES: dict[str, type] = {
     "rpc": str,
     "chain_id": int,
-    "registry": str,
-    "ledger": str,
-    "court": str,
+    **dict.fromkeys(artifacts.KEYS, str),
     "code_hash": str,
     "deploy_block": int,
     "deploy_block_hash": str,
@@ -140,7 +139,7 @@ class Project:
 
     def save_deployment(self, network: str, deployment: Deployment) -> Project:
         """Pin deployed contracts in fedtrail.toml, every other line kept, and return the project as it is now."""
-        values = {key: getattr(deployment, key) for key in _DEPLOYMENT_KEYS}
+        values = {**deployment.contracts, **{key: getattr(deployment, key) for key in _PINS}}
         path = self.root / FILE_NAME
         text = path.read_text(encoding="utf-8")
         try:
@@ -155,14 +154,15 @@ class Project:
 
         table = {"confirmations": 0, "devnet": False, **self.network_tables[name]}
         rpc = self._find_devnet_rpc() if table["devnet"] else None
-        optional = {key: table.get(key) for key in _DEPLOYMENT_KEYS}
+        pins = {key: table.get(key) for key in _PINS}
         return Network(
             name=name,
             rpc=rpc or table.get("rpc", ""),
             chain_id=table["chain_id"],
             confirmations=table["confirmations"],
             devnet=table["devnet"],
-            **optional,
+            contracts={key: table[key] for key in artifacts.KEYS if key in table},
+            **pins,
         )
 
     def _find_devnet_rpc(self) -> str | None:
@@ -172,7 +172,7 @@ class Project:
         return running.rpc if running else None
 
 
-_DEPLOYMENT_KEYS = ("registry", "ledger", "court", "code_hash", "deploy_block", "deploy_block_hash")
+_PINS = ("code_hash", "deploy_block", "deploy_block_hash")
 
 
 def load_project(path: Path) -> Project:
@@ -217,7 +217,7 @@ def _verify_network(path: Path, document: Document, name: str) -> None:
         raise _bad(path, document, place, f"network '{name}' lacks {' and '.join(missing)}")
     if not table.get("rpc", "http://").startswith(("http://", "https://")):
         raise _bad(path, document, (*place, "rpc"), f"'{table['rpc']}' is no http:// or https:// address")
-    for key in ("registry", "ledger", "court"):
+    for key in artifacts.KEYS:
         if key in table and not _ADDRESS.fullmatch(table[key]):
             raise _bad(path, document, (*place, key), f"'{table[key]}' is no address")
     for key in ("chain_id", "confirmations", "deploy_block"):

@@ -2,69 +2,104 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
-from ledger import disputes, spec
-from ledger.audit import aggregate_by_spec, decode_published, judge_update
+from ledger import disputes, krum_disputes, spec
+from ledger.audit import aggregate_by_spec, decode_published, find_wrong_signature, judge_update, make_aux_by_spec
 from ledger.commitments import Int32Array
 from ledger.disputes import Claim, Proof, Update
 from ledger.errors import NotFoundError
 from ledger.records import AuditReport, Finding, RoundRecord
 
-_BY_COLUMN = (spec.Rule.SUM32, spec.Rule.MEAN, spec.Rule.MEDIAN, spec.Rule.TRIMMED_MEAN)
-_BY_UPDATES = (*_BY_COLUMN, spec.Rule.WEIGHTED_MEAN)
+_BY_DISTANCE = (spec.Rule.KRUM, spec.Rule.MULTI_KRUM)
+
+_SIGNED_BYTES = 100
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)  # no slots: cached properties need a place
 class _Evidence:
     """What a proof is made of: the record's blobs, decoded."""
 
     record: RoundRecord
     claim: Claim
-    updates: list[Update]
-    aggregate: Int32Array | None
+
+    @property
+    def members(self) -> list[spec.Member]:
+        """The included clients' commitments, in rising id."""
+        excluded = dict(self.record.exclusions)
+        return [member for member in self.record.members if member.client not in excluded]
+
+    @cached_property
+    def updates(self) -> list[Update]:
+        """The included updates."""
+        found = []
+        for member in self.members:
+            blob, values = judge_update(self.record, member, self.record.updates[member.client])
+            found.append(Update(client=member.client, num_examples=blob.header.num_examples, values=values))
+        return found
 
     @property
     def matrix(self) -> Int32Array:
         """The included updates, int32[n, d]."""
         return np.stack([update.values for update in self.updates])
 
+    @property
+    def weights(self) -> list[int]:
+        """What each of them weighs."""
+        return [self.record.compute_weight(update.client, update.num_examples) for update in self.updates]
+
+    @property
+    def aggregate(self) -> Int32Array:
+        """The proposed aggregate. Raises: NotFoundError."""
+        proposed = decode_published(self.record, self.record.aggregate, self.claim.proposal.aggregate_root)
+        return _require(proposed, "aggregate")
+
 
 def make_proof(record: RoundRecord, report: AuditReport) -> Proof:
-    """Return a proof of the first finding that the court can judge.
+    """Return the smallest proof of a finding that a court can judge.
 
     Args: record: a round in its challenge window. report: its replay, with findings.
     Raises: NotFoundError: no finding can be proved on chain; says why for each.
     """
-    reasons = []
+    proofs, reasons = [], []
     for finding in report.findings:
         try:
-            return _prove(record, finding)
+            proofs.append(_prove(record, finding))
         except NotFoundError as error:
             reasons.append(error.message)
-    raise NotFoundError("; ".join(reasons) or "the replay found nothing to prove")
+    if not proofs:
+        raise NotFoundError("; ".join(reasons) or "the replay found nothing to prove")
+    return min(proofs, key=lambda proof: proof.size_bytes)
 
 
 def _prove(record: RoundRecord, finding: Finding) -> Proof:
-    provers: dict[str, Callable[[_Evidence], Proof]] = {"6": _prove_members, "7": _prove_aggregate, "9": _prove_model}
-    if finding.clause not in provers or record.proposal is None:
+    provers: dict[str, Callable[[_Evidence], Proof]] = {
+        "1": _prove_entry,
+        "6": _prove_members,
+        "7": _prove_aggregate,
+        "9": _prove_model,
+        "11": _prove_aux,
+    }
+    if finding.clause not in provers or not finding.accuses or record.proposal is None:
         raise NotFoundError(f"the court has no proof for check ({finding.clause})")
-    return provers[finding.clause](_collect(record, record.proposal))
+    return provers[finding.clause](_Evidence(record=record, claim=make_claim(record, record.proposal)))
 
 
-def _collect(record: RoundRecord, proposal: spec.Proposal) -> _Evidence:
-    excluded = dict(record.exclusions)
-    updates = []
-    for member in record.members:
-        if member.client not in excluded:
-            blob, values = judge_update(record, member, record.updates[member.client])
-            updates.append(Update(client=member.client, num_examples=blob.header.num_examples, values=values))
-    claim = Claim(round_id=record.round_id, proposal=proposal, excluded=spec.encode_exclusions(record.exclusions))
-    aggregate = decode_published(record, record.aggregate, proposal.aggregate_root)
-    return _Evidence(record=record, claim=claim, updates=updates, aggregate=aggregate)
+def make_claim(record: RoundRecord, proposal: spec.Proposal) -> Claim:
+    """Return a round's proposal as proofs name it."""
+    return Claim(
+        round_id=record.round_id,
+        proposal=proposal,
+        segments_hash=record.segments_hash,
+        included=record.included,
+        excluded=spec.encode_exclusions(record.exclusions),
+        aux=record.aux,
+    )
 
 
 def _require(vector: Int32Array | None, what: str) -> Int32Array:
@@ -73,34 +108,104 @@ def _require(vector: Int32Array | None, what: str) -> Int32Array:
     return vector
 
 
+def _prove_entry(evidence: _Evidence) -> Proof:
+    """Only in root-only mode: elsewhere the ledger checks every signature itself."""
+    listed, record = _read_list(evidence.record), evidence.record
+    # Where the list does not rise nobody knows who signed it: the order comes first.
+    fallen = (at for at, (a, b) in enumerate(itertools.pairwise(listed), start=1) if b.client <= a.client)
+    unsigned = (at for at, entry in enumerate(listed) if find_wrong_signature(record, entry))
+    wrong = next(itertools.chain(fallen, unsigned), None)
+    if wrong is None:
+        raise NotFoundError("every entry of the list of commitments is valid")
+    return disputes.prove_wrong_entry(evidence.claim, listed, wrong)
+
+
+def _read_list(record: RoundRecord) -> list[spec.SignedMember]:
+    """Return the entries of a round's list, rising or not. Raises: NotFoundError: it is not the one posted."""
+    data = record.signed_list.data if record.signed_list else None
+    if not data or len(data) % _SIGNED_BYTES:
+        raise NotFoundError("there is no list of commitments whose entries could be opened")
+    listed = [spec.decode_signed_list(data[at : at + _SIGNED_BYTES])[0] for at in range(0, len(data), _SIGNED_BYTES)]
+    root = spec.compute_list_root(data)
+    if spec.compute_segments_hash(spec.ZERO_DIGEST, root, len(listed)) != record.segments_hash:
+        raise NotFoundError("the list of commitments is not the one whose root was posted: it cannot be opened")
+    return listed
+
+
 def _prove_members(evidence: _Evidence) -> Proof:
-    out = dict(evidence.record.exclusions)
-    included = [member for member in evidence.record.members if member.client not in out]
-    if spec.compute_members_root(included) == evidence.claim.proposal.members_root:
+    is_listed = spec.compute_members_root(evidence.members) == evidence.claim.proposal.members_root
+    counts = (len(evidence.members), len(evidence.record.members))
+    if is_listed and counts == (evidence.claim.included, evidence.claim.proposal.committed):
         raise NotFoundError("the proposal in the event is not the one the contract stored: read from another node")
     return disputes.prove_members(evidence.claim, evidence.record.segments)
 
 
+def _prove_aux(evidence: _Evidence) -> Proof:
+    if evidence.record.task.rule in _BY_DISTANCE:
+        return _prove_distances(evidence)
+    if evidence.record.task.rule is not spec.Rule.WEIGHTED_MEAN:
+        raise NotFoundError(f"the court cannot judge what {_name(evidence.record.task)} posts")
+    weights, task = evidence.weights, evidence.record.task
+    if len(evidence.claim.aux) != len(spec.encode_weights(weights)):
+        return disputes.prove_weight(evidence.claim, task, 0)
+    posted = spec.decode_weights(evidence.claim.aux, count=len(weights))
+    slot = next(slot for slot, weight in enumerate(weights) if posted[slot] != weight)
+    path = disputes.encode_member(evidence.members, slot)
+    return disputes.prove_weight(evidence.claim, task, slot, update=evidence.updates[slot], members=path)
+
+
+def _prove_distances(evidence: _Evidence) -> Proof:
+    if len(evidence.claim.aux) != len(make_aux_by_spec(evidence.record.task.rule_params(), evidence.matrix, [])):
+        return _to_proof(krum_disputes.prove_aux_length(evidence.claim, evidence.claim.aux))
+    raise NotFoundError("a wrong distance is disputed in a game, not proved in one transaction")
+
+
+def make_krum_evidence(record: RoundRecord, proposal: spec.Proposal) -> krum_disputes.Evidence:
+    """Return what a game about a posted distance is played with.
+
+    Raises: what the judgement of an update that is missing or broken raises.
+    """
+    found = _Evidence(record=record, claim=make_claim(record, proposal))
+    return krum_disputes.Evidence(task=record.task, updates=found.updates, members=found.members, aux=record.aux)
+
+
+def _to_proof(move: krum_disputes.Move) -> Proof:
+    return Proof(function=move.function, arguments=move.arguments, court="krum_court")
+
+
+def _name(task: spec.Task) -> str:
+    return task.rule.name.lower()
+
+
 def _prove_aggregate(evidence: _Evidence) -> Proof:
-    """A column when the proposed matrix is the true one, else every client's own update: dearer, needs no matrix."""
-    task, aggregate = evidence.record.task, _require(evidence.aggregate, "aggregate")
-    if task.rule not in _BY_UPDATES:
-        raise NotFoundError(f"the court cannot judge {task.rule.name.lower()} yet")
-    examples = [update.num_examples for update in evidence.updates]
-    honest = aggregate_by_spec(task.rule_params(), evidence.matrix, examples)
+    """A column when the proposed matrix and weights are the true ones, else every client's own update: dearer."""
+    task, claim, aggregate = evidence.record.task, evidence.claim, evidence.aggregate
+    params, matrix, weights = task.rule_params(), evidence.matrix, evidence.weights
+    honest = aggregate_by_spec(params, matrix, weights)
     coordinate = int(np.flatnonzero(honest != aggregate)[0])
-    true_matrix = spec.compute_matrix_root(evidence.matrix.tolist(), task.matrix_log2)
-    if task.rule in _BY_COLUMN and true_matrix == evidence.claim.proposal.matrix_root:
-        opening = disputes.encode_matrix_opening(evidence.matrix, task.matrix_log2, coordinate)
-        column = evidence.matrix[:, coordinate].tolist()
-        return disputes.prove_column(
-            evidence.claim, task, coordinate, matrix=opening, column=column, aggregate=aggregate
-        )
-    return disputes.prove_direct(evidence.claim, task, coordinate, updates=evidence.updates, aggregate=aggregate)
+    if task.rule in _BY_DISTANCE:
+        return _prove_selection(evidence, coordinate)
+    is_matrix_true = spec.compute_matrix_root(matrix.tolist(), task.matrix_log2) == claim.proposal.matrix_root
+    if not is_matrix_true or make_aux_by_spec(params, matrix, weights) != claim.aux:
+        return disputes.prove_direct(claim, task, coordinate, updates=evidence.updates, aggregate=aggregate)
+    opening = disputes.encode_matrix_opening(matrix, task.matrix_log2, coordinate)
+    if task.rule is spec.Rule.WEIGHTED_MEAN:
+        return disputes.prove_weighted_column(claim, task, coordinate, matrix=opening, aggregate=aggregate)
+    column = matrix[:, coordinate].tolist()
+    return disputes.prove_column(claim, task, coordinate, matrix=opening, column=column, aggregate=aggregate)
+
+
+def _prove_selection(evidence: _Evidence, coordinate: int) -> Proof:
+    """Of true distances the choice follows, and of a true matrix the mean of the chosen."""
+    record, claim = evidence.record, evidence.claim
+    if make_aux_by_spec(record.task.rule_params(), evidence.matrix, []) != claim.aux:
+        raise NotFoundError("the posted distances are wrong: dispute one of them first")
+    krum = make_krum_evidence(record, claim.proposal)
+    return _to_proof(krum_disputes.prove_selection_column(claim, krum, coordinate, aggregate=evidence.aggregate))
 
 
 def _prove_model(evidence: _Evidence) -> Proof:
-    record, aggregate = evidence.record, _require(evidence.aggregate, "aggregate")
+    record, aggregate = evidence.record, evidence.aggregate
     base = _require(decode_published(record, record.base, record.base_model), "base model")
     model = _require(decode_published(record, record.model, evidence.claim.proposal.model_root), "model")
     honest = np.array(spec.apply_model_step(base.tolist(), aggregate.tolist()), dtype=np.int32)

@@ -52,21 +52,34 @@ class RoundRecord:
     aggregator: int
     """Participant who opened the round and owes a proposal."""
     base_model: bytes
-    """Root that the round opened with."""
+    """Root that the round opened with, from its event."""
     previous_model: bytes
     """Root that the last finalised round ended with, or the task's genesis model."""
-    segments: tuple[tuple[spec.Member, ...], ...]
-    """Accepted batches, from the events, in order."""
+    previous_head: bytes
+    """Head of the task's hash chain before this round; zeros before the first finalised one."""
+    head: bytes
+    """Head of that chain with this round; zeros where it is not finalised."""
+    segments: tuple[tuple[spec.Member | spec.SignedMember, ...], ...]
+    """Accepted batches, from the events, in order; in root-only mode the one list that the round's root is of."""
     committed: int
-    """The contract's own count of commitments."""
+    """The contract's own count of clients that committed; in accumulated mode the proposal's, once there is one."""
     segments_hash: bytes
-    """The contract's rolling hash over the batches."""
+    """The contract's rolling hash over the batches; with a proposal, as its event tells it, whose hash covers it; zeros
+    for a round without one that the contract keeps no longer, since the next round is open."""
+    signed_list: Fetched | None
+    """The list of signed commitments of a round in root-only mode; None where none was posted."""
     signers: dict[int, bytes]
     """Signing address of each committed client when the round opened."""
+    stakes: dict[int, int]
+    """Stake of each committed client in the second before the round opened, in wei; empty if the task never asks."""
     proposal: spec.Proposal | None
     """What the aggregator proposed; None when it did not."""
     proposal_hash: bytes
-    """What the contract stored of it; zeros when there is none."""
+    """What the contract stored of it, or its event tells once the contract keeps it no longer; zeros if none."""
+    included: int
+    """Included updates, as the proposal's event tells it; 0 when there is none."""
+    aux: bytes
+    """What the proposal carries for its rule beside roots."""
     exclusions: tuple[tuple[int, int], ...]
     """(client, reason) pairs of the proposal or the abandonment."""
     data_id: bytes
@@ -90,8 +103,13 @@ class RoundRecord:
 
     @property
     def members(self) -> tuple[spec.Member, ...]:
-        """Every accepted commitment in rising client id."""
-        return tuple(sorted(member for segment in self.segments for member in segment))
+        """The commitment that counts of every client, in rising client id."""
+        arrived = [spec.Member(client=e.client, commitment=e.commitment) for part in self.segments for e in part]
+        return tuple(sorted(spec.distinct_members(arrived)))
+
+    def compute_weight(self, client: int, num_examples: int) -> int:
+        """Return what a committed client weighs in a weighted mean."""
+        return spec.compute_weight(self.task.rule_params(), num_examples, self.stakes.get(client, 0))
 
 
 class Grade(enum.StrEnum):

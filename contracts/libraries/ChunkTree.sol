@@ -104,17 +104,49 @@ library ChunkTree {
         uint256 index,
         uint256 leafCount,
         bytes calldata path
-    ) internal view returns (bytes32) {
-        uint256 at = 0;
-        for (uint256 last = leafCount - 1; last > 0; last >>= 1) {
-            if (index ^ 1 <= last) {
-                bytes32 sibling = bytes32(path[at:at + 32]);
-                leaf = index & 1 == 1 ? nodeHash(sibling, leaf) : nodeHash(leaf, sibling);
-                at += 32;
-            }
-            index >>= 1;
+    ) internal view returns (bytes32 root) {
+        uint256 at;
+        assembly ("memory-safe") {
+            at := path.offset
         }
-        return leaf;
+        (root, ) = climbAt(leaf, index, leafCount, at);
+    }
+
+    /// The same for siblings from position `at` of the call data on, and the position after them, which the caller
+    /// compares with the end of what it was given.
+    function climbAt(
+        bytes32 leaf,
+        uint256 index,
+        uint256 leafCount,
+        uint256 at
+    ) internal view returns (bytes32 root, uint256 end) {
+        // In assembly: a proof climbs as often as its vectors have levels.
+        assembly ("memory-safe") {
+            let node := mload(0x40)
+            let left := add(node, 0x01)
+            let right := add(node, 0x21)
+            mstore8(node, 0x01)
+            root := leaf
+            for {
+                let last := sub(leafCount, 1)
+            } last {
+                last := shr(1, last)
+            } {
+                // The last node of a level has a sibling only where it is a right child.
+                if iszero(gt(xor(index, 1), last)) {
+                    let odd := shl(5, and(index, 1))
+                    mstore(add(left, odd), root)
+                    mstore(sub(right, odd), calldataload(at))
+                    at := add(at, 0x20)
+                    if iszero(staticcall(gas(), 2, node, 0x41, 0x00, 0x20)) {
+                        revert(0x00, 0x00)
+                    }
+                    root := mload(0x00)
+                }
+                index := shr(1, index)
+            }
+            end := at
+        }
     }
 
     function _slice(bytes memory data, uint256 start, uint256 size) private pure returns (bytes memory part) {

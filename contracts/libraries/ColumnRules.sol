@@ -2,35 +2,70 @@
 pragma solidity 0.8.30;
 
 import {IDisputeCourt} from "../interfaces/IDisputeCourt.sol";
-import {Rule, Task} from "../interfaces/IRoundLedger.sol";
+import {Dispute, Rule} from "../interfaces/IRoundLedger.sol";
+import {ColumnCensus} from "./ColumnCensus.sol";
 import {IntegerRules} from "./IntegerRules.sol";
+import {OrderStats} from "./OrderStats.sol";
+import {PackedProof} from "./PackedProof.sol";
 
 /// What a task's rule makes of one coordinate of all included clients (docs/protocol.md §5).
 library ColumnRules {
-    /// Aggregate of a column, which it clamps in place. `examples` may be empty unless the rule weighs. Rules that
-    /// need more than one coordinate are not covered.
-    function aggregate(
-        Task memory task,
-        int32[] memory column,
-        uint32[] memory examples,
+    /// Aggregate of the column that begins at value `start` of a chunk in the call data, for rules without weights.
+    function aggregateFrom(
+        Dispute memory dispute,
+        bytes calldata chunk,
+        uint256 start,
         int32 low,
         int32 high
     ) internal pure returns (int32) {
-        Rule rule = task.rule;
+        uint256 n = dispute.included;
+        if (!isHinted(dispute.rule))
+            return aggregate(dispute, PackedProof.valuesFrom(chunk, start, n), new uint32[](0), low, high);
+        uint256 trim = trimOf(dispute);
+        int256 sum = ColumnCensus.keptSum(chunk, start, n, dispute.bound, trim, low, high);
+        return int32(IntegerRules.rdiv(sum, int256(n - 2 * trim)));
+    }
+
+    /// Aggregate of a column, which it clamps in place. `weights` may be empty unless the rule weighs.
+    function aggregate(
+        Dispute memory dispute,
+        int32[] memory column,
+        uint32[] memory weights,
+        int32 low,
+        int32 high
+    ) internal pure returns (int32) {
+        requireCovered(dispute, low, high);
+        Rule rule = dispute.rule;
         if (rule == Rule.Sum32) return IntegerRules.sum32(column);
-        _clamp(column, task.bound);
+        clamp(column, dispute.bound);
+        if (isHinted(rule)) return IntegerRules.trimmedMeanHinted(column, trimOf(dispute), low, high);
         if (rule == Rule.Mean) return IntegerRules.mean(column);
-        if (rule == Rule.Median)
-            return IntegerRules.trimmedMeanHinted(column, (column.length - 1) / 2, low, high);
-        if (rule == Rule.TrimmedMean)
-            return IntegerRules.trimmedMeanHinted(column, task.ruleParam, low, high);
-        if (rule == Rule.WeightedMean && examples.length != 0)
-            return IntegerRules.weightedMean(column, examples, task.examplesCap);
-        revert IDisputeCourt.RuleNotCovered(rule);
+        if (weights.length == 0) revert IDisputeCourt.RuleNotCovered(rule);
+        return IntegerRules.weightedMean(column, weights, dispute.examplesCap);
+    }
+
+    /// Rules that need more than one coordinate are not covered, nor masked sums, of which no column tells the result.
+    function requireCovered(Dispute memory dispute, int32 low, int32 high) internal pure {
+        Rule rule = dispute.rule;
+        bool isMasked = rule == Rule.Sum32 && dispute.ruleParam != 0;
+        if (isMasked || rule == Rule.Krum || rule == Rule.MultiKrum)
+            revert IDisputeCourt.RuleNotCovered(rule);
+        // Zeros where there are no hints: a copier must not find another encoding of a proof.
+        if (!isHinted(rule) && (low != 0 || high != 0)) revert OrderStats.WrongHint(low, high);
+    }
+
+    /// Whether a proof names the lowest and the highest value that the rule keeps.
+    function isHinted(Rule rule) internal pure returns (bool) {
+        return rule == Rule.TrimmedMean || rule == Rule.Median;
+    }
+
+    /// Values that the rule leaves out at each end.
+    function trimOf(Dispute memory dispute) internal pure returns (uint256) {
+        return dispute.rule == Rule.Median ? (uint256(dispute.included) - 1) / 2 : dispute.ruleParam;
     }
 
     /// IntegerRules.clamp of every value.
-    function _clamp(int32[] memory column, uint32 bound) private pure {
+    function clamp(int32[] memory column, uint32 bound) internal pure {
         assembly ("memory-safe") {
             let at := add(column, 0x20)
             let low := sub(0, bound)

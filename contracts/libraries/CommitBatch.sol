@@ -4,6 +4,7 @@ pragma solidity 0.8.30;
 import {IParticipantRegistry, Role} from "../interfaces/IParticipantRegistry.sol";
 import {IRoundLedger} from "../interfaces/IRoundLedger.sol";
 import {CommitHash} from "./CommitHash.sol";
+import {Seat} from "./Seats.sol";
 
 /// Reads and verifies a batch of signed commitments: (client u32 | commitment | r | vs), 100 bytes each, rising.
 /// Assembly, since this loop is what a round costs; the ledger's tests compare it with `CommitHash` and `SegmentTree`.
@@ -27,102 +28,99 @@ library CommitBatch {
         }
     }
 
-    /// Call data of `registry.signersAt` for `size` clients, whose ids `addWord` fills in.
-    function newRequest(uint256 size, uint40 openedAt) internal pure returns (bytes memory request) {
-        request = abi.encodeCall(IParticipantRegistry.signersAt, (new uint32[](0), Role.Client, openedAt));
-        assembly ("memory-safe") {
-            // Selector, offset of the ids, role, time, number of ids: 0x84 bytes, and the ids. It may grow: nothing was
-            // allocated since. The end is rounded up to whole words.
-            mstore(request, add(0x84, shl(5, size)))
-            mstore(add(request, 0x84), size)
-            mstore(0x40, add(add(request, 0xc0), shl(5, size)))
-        }
-    }
-
-    /// Copy the ids from entry `i` on that share a bitmap word into the request. Returns their bits in the word and the
-    /// entry after them. Reverts unless they rise.
-    function addWord(
+    /// Clients from entry `i` on that share a bitmap word: their bits, the entry after them, and their keys in rounds
+    /// opened at `at`, written to `keys`; zero for one whose seat does not say, of which there are `unusual`. Reverts
+    /// unless they rise.
+    function takeWord(
         bytes calldata batch,
         uint256 i,
-        bytes memory request
-    ) internal pure returns (uint256 bits, uint256 next) {
+        mapping(uint32 id => Seat) storage seats,
+        uint40 at,
+        address[] memory keys
+    ) internal view returns (uint256 bits, uint256 next, uint256 unusual) {
         bool rising = true;
+        uint256 clientRole = uint256(Role.Client);
         assembly ("memory-safe") {
-            let at := add(batch.offset, mul(i, SIGNED_ENTRY_BYTES))
+            let entry := add(batch.offset, mul(i, SIGNED_ENTRY_BYTES))
             let end := add(batch.offset, batch.length)
-            let to := add(add(request, 0xa4), shl(5, i))
-            let id := shr(224, calldataload(at))
+            let to := add(add(keys, 0x20), shl(5, i))
+            let id := shr(224, calldataload(entry))
             let word := shr(8, id)
-            for {} lt(at, end) {} {
-                mstore(to, id)
+            mstore(0x20, seats.slot)
+            for {} lt(entry, end) {} {
                 let bit := shl(and(id, 0xff), 1)
                 // A larger id has a higher bit than all before it.
                 rising := and(rising, gt(bit, bits))
                 bits := or(bits, bit)
+                // A Seat, read by hand: signer 160 | since 40 | role 8.
+                mstore(0x00, id)
+                let seat := sload(keccak256(0x00, 0x40))
+                let late := gt(and(shr(160, seat), 0xffffffffff), at)
+                let usual := gt(eq(shr(200, seat), clientRole), late)
+                unusual := add(unusual, iszero(usual))
+                mstore(to, mul(and(seat, 0xffffffffffffffffffffffffffffffffffffffff), usual))
                 to := add(to, 0x20)
-                at := add(at, SIGNED_ENTRY_BYTES)
-                id := shr(224, calldataload(at))
+                entry := add(entry, SIGNED_ENTRY_BYTES)
+                id := shr(224, calldataload(entry))
                 if xor(shr(8, id), word) {
                     break
                 }
             }
-            next := div(sub(at, batch.offset), SIGNED_ENTRY_BYTES)
+            next := div(sub(entry, batch.offset), SIGNED_ENTRY_BYTES)
         }
         if (!rising) _revertNotRising(batch, i, next);
         if (next * SIGNED_ENTRY_BYTES < batch.length)
             _requireRising(client(batch, next - 1), client(batch, next));
     }
 
-    /// Ask the registry; the answer overwrites the request, which is the longer of the two.
-    function fetchSigners(
-        bytes memory request,
-        IParticipantRegistry registry
-    ) internal view returns (address[] memory signers) {
-        assembly ("memory-safe") {
-            let head := add(request, 0x20)
-            let bytesBack := sub(mload(request), 0x44)
-            let ok := staticcall(gas(), registry, head, mload(request), head, bytesBack)
-            if iszero(and(ok, eq(returndatasize(), bytesBack))) {
-                revert(0x00, 0x00)
-            }
-            // Offset of the array, its length, its elements.
-            signers := add(head, 0x20)
+    /// Ask the registry for the `unusual` keys that are missing; zero stays for a client that is not active.
+    function fillKeys(
+        bytes calldata batch,
+        address[] memory keys,
+        uint256 unusual,
+        IParticipantRegistry registry,
+        uint40 at
+    ) internal view {
+        for (uint256 i = 0; unusual != 0; ++i) {
+            if (keys[i] != address(0)) continue;
+            (, keys[i]) = registry.signerAt(client(batch, i), Role.Client, at);
+            --unusual;
         }
     }
 
-    /// Check every signature against `signers`, which become the segment's leaf hashes; return them and the entries
+    /// Check every signature against `keys`, which become the segment's leaf hashes; return them and the entries
     /// without signatures.
     function verify(
         bytes calldata batch,
-        address[] memory signers,
+        address[] memory keys,
         uint64 roundId,
         bytes32 domainSeparator
     ) internal view returns (bytes32[] memory leaves, bytes memory entries) {
-        entries = new bytes(signers.length * ENTRY_BYTES);
+        entries = new bytes(keys.length * ENTRY_BYTES);
         bytes memory work = _workspace(roundId, domainSeparator);
         uint256 failed = 0;
         address got = address(0);
         address want = address(0);
         assembly ("memory-safe") {
-            leaves := signers
+            leaves := keys
             let domain := add(work, 0x20)
             let fields := add(work, 0x80)
             let entry := batch.offset
             let to := add(entries, 0x20)
-            let slot := add(signers, 0x20)
-            let end := add(slot, shl(5, mload(signers)))
+            let slot := add(keys, 0x20)
+            let end := add(slot, shl(5, mload(keys)))
             for {} lt(slot, end) {} {
                 want := mload(slot)
                 calldatacopy(add(fields, 0x5c), entry, SIGNED_ENTRY_BYTES)
                 mcopy(to, add(fields, 0x5c), ENTRY_BYTES)
                 // SegmentTree.leaf: the byte before the client is zero.
                 mstore(slot, keccak256(add(fields, 0x5b), 0x25))
-                let filled := iszero(iszero(mload(add(fields, 0x60))))
+                let empty := iszero(mload(add(fields, 0x60)))
                 mstore(add(domain, 0x22), keccak256(fields, 0x80))
                 // ecrecover takes digest, v, r, s: r is in place, the others overwrite what is hashed already.
                 mstore(add(fields, 0x40), keccak256(domain, 0x42))
                 let vs := mload(add(fields, 0xa0))
-                let s := shr(1, shl(1, vs))
+                let s := and(vs, 0x7fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff)
                 mstore(add(fields, 0x60), add(27, shr(255, vs)))
                 mstore(add(fields, 0xa0), s)
                 // A failed recovery returns no bytes and leaves the zero in place.
@@ -130,7 +128,7 @@ library CommitBatch {
                 pop(staticcall(gas(), 1, add(fields, 0x40), 0x80, 0x00, 0x20))
                 mstore(add(fields, 0x40), 0)
                 // A key that is zero (not active) must match no signature.
-                got := mul(mload(0x00), and(filled, lt(s, HALF_ORDER_PLUS_1)))
+                got := mul(mload(0x00), gt(lt(s, HALF_ORDER_PLUS_1), empty))
                 if or(xor(got, want), iszero(got)) {
                     failed := entry
                     break

@@ -10,6 +10,10 @@ library CommitHash {
         "Commitment(uint64 roundId,uint32 client,bytes32 commitment)"
     );
 
+    bytes32 internal constant RECEIPT_TYPEHASH = keccak256(
+        "Receipt(uint64 roundId,uint32 client,bytes32 commitment)"
+    );
+
     /// sha256(0x02 | domainSeparator | roundId | client | numExamples | treeRoot), integers big-endian.
     function commitment(
         bytes32 domainSeparator,
@@ -31,6 +35,20 @@ library CommitHash {
             typedDigest(
                 domainSeparator,
                 keccak256(abi.encode(COMMITMENT_TYPEHASH, roundId, client, commitment_))
+            );
+    }
+
+    /// What an aggregator signs when it takes a client's commitment for its list (root-only mode).
+    function receiptDigest(
+        bytes32 domainSeparator,
+        uint64 roundId,
+        uint32 client,
+        bytes32 commitment_
+    ) internal pure returns (bytes32) {
+        return
+            typedDigest(
+                domainSeparator,
+                keccak256(abi.encode(RECEIPT_TYPEHASH, roundId, client, commitment_))
             );
     }
 

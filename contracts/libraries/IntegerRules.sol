@@ -56,7 +56,8 @@ library IntegerRules {
             sum += weight * column[i];
             weights += weight;
         }
-        return int32(rdiv(sum, weights));
+        // Nobody weighs anything: the aggregate is zero (§5.3).
+        return weights == 0 ? int32(0) : int32(rdiv(sum, weights));
     }
 
     /// The middle value, or the two middle ones halved: what is left after trimming all others.

@@ -32,8 +32,18 @@ library OrderStats {
         int32 low,
         int32 high
     ) internal pure returns (int256) {
-        uint256 end = column.length - trim;
-        Census memory seen = _count(column, low, high);
+        return keptSumOf(census(column, low, high), column.length, trim, low, high);
+    }
+
+    /// The same from the census of `count` values.
+    function keptSumOf(
+        Census memory seen,
+        uint256 count,
+        uint256 trim,
+        int32 low,
+        int32 high
+    ) internal pure returns (int256) {
+        uint256 end = count - trim;
         bool lowHolds = seen.belowLow <= trim && trim < seen.upToLow;
         bool highHolds = seen.belowHigh < end && end <= seen.upToHigh;
         if (!lowHolds || !highHolds) revert WrongHint(low, high);
@@ -45,7 +55,7 @@ library OrderStats {
     }
 
     /// In assembly: one pass over all clients is most of what a dispute computes. No sum of int32 overflows.
-    function _count(int32[] memory column, int32 low, int32 high) private pure returns (Census memory seen) {
+    function census(int32[] memory column, int32 low, int32 high) internal pure returns (Census memory seen) {
         assembly ("memory-safe") {
             low := signextend(3, low)
             high := signextend(3, high)

@@ -22,7 +22,6 @@ library PackedProof {
         uint256 width;
         /// Position in that leaf.
         uint256 offset;
-        uint256 pathBytes;
     }
 
     function open(bytes calldata proof) internal pure returns (Reader memory reader) {
@@ -39,7 +38,6 @@ library PackedProof {
         place.leafCount = (size + full - 1) >> log2;
         place.offset = coordinate & (full - 1);
         place.width = place.leaf + 1 < place.leafCount ? full : size - place.leaf * full;
-        place.pathBytes = 32 * ChunkTree.pathLength(place.leaf, place.leafCount);
     }
 
     /// The next `size` bytes.
@@ -60,8 +58,21 @@ library PackedProof {
         uint256 width
     ) internal view returns (bytes calldata chunk, bytes32 root) {
         chunk = take(reader, 4 * place.width * width);
-        bytes calldata path = take(reader, place.pathBytes);
-        root = ChunkTree.climb(ChunkTree.leafHashOf(chunk), place.leaf, place.leafCount, path);
+        root = takeClimb(reader, ChunkTree.leafHashOf(chunk), place.leaf, place.leafCount);
+    }
+
+    /// The root to which the next siblings lead from `leaf`, at `index` of `leafCount`.
+    function takeClimb(
+        Reader memory reader,
+        bytes32 leaf,
+        uint256 index,
+        uint256 leafCount
+    ) internal view returns (bytes32 root) {
+        uint256 at = reader.at;
+        uint256 next;
+        (root, next) = ChunkTree.climbAt(leaf, index, leafCount, at);
+        if (next > reader.end) revert IDisputeCourt.WrongProofLength(reader.end - at, next - at);
+        reader.at = next;
     }
 
     function takeUint32(Reader memory reader) internal pure returns (uint32) {

@@ -2,23 +2,30 @@
 pragma solidity 0.8.30;
 
 import {ParticipantRegistry} from "../ParticipantRegistry.sol";
+import {RewardEscrow} from "../RewardEscrow.sol";
 import {RoundLedger} from "../RoundLedger.sol";
 import {Participant} from "../interfaces/IParticipantRegistry.sol";
 import {Phase, Round} from "../interfaces/IRoundLedger.sol";
 import {RandomActors} from "./RandomActors.sol";
 import {TestBase} from "./Vm.sol";
 
-/// What holds whatever participants, aggregators and the court do, in whatever order.
+/// What holds whatever participants, aggregators and challengers do, in whatever order. The actors themselves see to it
+/// that no honest round is void, that every lie is provable, and that a round that has ended stays as it is.
 contract InvariantsTest is TestBase {
+    uint256 private constant BOND = 0.5 ether;
+    uint32 private constant TASKS = 2;
+
     RandomActors private actors;
     ParticipantRegistry private registry;
     RoundLedger private ledger;
+    RewardEscrow private escrow;
 
     function setUp() public {
         actors = new RandomActors();
-        (address registry_, address ledger_) = actors.contracts();
+        (address registry_, address ledger_, address escrow_) = actors.contracts();
         registry = ParticipantRegistry(registry_);
         ledger = RoundLedger(ledger_);
+        escrow = RewardEscrow(escrow_);
     }
 
     function targetContracts() public view returns (address[] memory targets) {
@@ -42,12 +49,23 @@ contract InvariantsTest is TestBase {
         same(actors.heldWei(), address(registry).balance);
     }
 
-    function invariantBondsAreCoveredByStakes() public view {
+    /// What a participant has locked is the bonds of its tasks, each once, and a part of its stake.
+    function invariantBondsAreCoveredByStakesOnce() public view {
         for (uint32 id = 1; id <= registry.participantCount(); ++id) {
             Participant memory p = registry.participant(id);
+            uint256 tasks = 0;
+            for (uint32 taskId = 1; taskId <= TASKS; ++taskId) if (holdsBond(id, taskId)) ++tasks;
+            same(p.openTasks, tasks);
+            same(p.lockedWei, tasks * BOND);
             check(p.lockedWei <= p.stakeWei, "locked beyond the stake");
-            check(p.openRounds != 0 || p.lockedWei == 0, "locked without a round");
         }
+    }
+
+    function holdsBond(uint32 id, uint32 taskId) private view returns (bool) {
+        (, , uint64 current, , bool bonded) = ledger.taskState(taskId);
+        if (!bonded || current == 0) return false;
+        Round memory round = ledger.round(current);
+        return round.aggregator == id && (round.phase != Phase.Voided || !escrow.isSettled(current));
     }
 
     function invariantOneCommitmentPerClientAndRound() public view {
@@ -63,40 +81,62 @@ contract InvariantsTest is TestBase {
         }
     }
 
-    function invariantTasksHaveOneOpenRound() public view {
-        uint256[3] memory open;
-        for (uint64 roundId = 1; roundId <= ledger.roundCount(); ++roundId) {
-            Round memory round = ledger.round(roundId);
-            bool ended = round.phase > Phase.Proposed;
-            if (!ended) ++open[round.taskId];
-            (, , uint64 current, ) = ledger.taskState(round.taskId);
-            check((current == roundId) == !ended, "current round");
-        }
-        check(open[1] <= 1 && open[2] <= 1, "two open rounds");
+    function isRunning(Phase phase) private pure returns (bool) {
+        return phase == Phase.Open || phase == Phase.Proposed || phase == Phase.Paused;
     }
 
-    /// The actors get somewhere: every phase in which a round can end is reached.
+    function invariantOnlyTheLatestRoundOfATaskRuns() public view {
+        for (uint64 roundId = 1; roundId <= ledger.roundCount(); ++roundId) {
+            Round memory round = ledger.round(roundId);
+            (, , uint64 current, , ) = ledger.taskState(round.taskId);
+            check(roundId <= current, "current round");
+            check(roundId == current || !isRunning(round.phase), "two running rounds");
+            check((round.phase == Phase.Paused) == pausedWhileOpen(round, roundId, current), "paused");
+        }
+    }
+
+    function pausedWhileOpen(Round memory round, uint64 roundId, uint64 current) private view returns (bool) {
+        bool isOpen = round.phase == Phase.Open || round.phase == Phase.Paused;
+        return roundId == current && isOpen && ledger.pausedAt(round.taskId) != 0;
+    }
+
+    function invariantARoundIsStruckByOneProof() public view {
+        for (uint64 roundId = 1; roundId <= ledger.roundCount(); ++roundId) {
+            bool isVoided = ledger.round(roundId).phase == Phase.Voided;
+            same(actors.proofs(roundId), isVoided ? 1 : 0);
+            check(!escrow.isSettled(roundId) || isVoided, "settled without a verdict");
+            same(ledger.round(roundId).openDisputes, actors.held(roundId));
+        }
+    }
+
+    /// The actors get somewhere: every phase in which a round can end is reached, and every lie is told and proven.
     function testActorsReachEveryEnding() public {
-        uint256[7] memory endings;
-        for (uint256 i = 0; i < 500; ++i) actors.step(uint256(keccak256(abi.encode("endings", i))));
+        uint256[8] memory endings;
+        uint256[5] memory proven;
+        for (uint256 i = 0; i < 400; ++i) actors.step(uint256(keccak256(abi.encode("endings", i))));
         for (uint64 roundId = 1; roundId <= ledger.roundCount(); ++roundId) {
             ++endings[uint256(ledger.round(roundId).phase)];
+            if (actors.proofs(roundId) > 0) ++proven[uint256(actors.lieOf(roundId))];
         }
         check(endings[uint256(Phase.Finalised)] > 0, "finalised");
         check(endings[uint256(Phase.Abandoned)] > 0, "abandoned");
         check(endings[uint256(Phase.Expired)] > 0, "expired");
         check(endings[uint256(Phase.Voided)] > 0, "voided");
+        for (uint256 lie = 1; lie < 5; ++lie) check(proven[lie] > 0, "a lie that was not proven");
     }
 
-    /// After everything has ended, all ETH but the burnt can be taken out.
+    /// After everything has ended, all ETH can be taken out but the burnt and what divisions left.
+    /// hardhat-config: fuzz.runs = 32
     function testFuzzAllEthLeavesInTheEnd(uint256 seed) public {
-        for (uint256 i = 0; i < 30; ++i) actors.step(uint256(keccak256(abi.encode(seed, i))));
+        for (uint256 i = 0; i < 40; ++i) actors.step(uint256(keccak256(abi.encode(seed, i))));
         same(actors.heldWei(), address(registry).balance);
         actors.leaveAltogether();
-        same(address(registry).balance, registry.burntWei());
-        same(actors.heldWei(), registry.burntWei());
+        uint256 left = registry.creditOf(address(escrow));
+        same(address(registry).balance, registry.burntWei() + left);
+        check(left <= 16 * ledger.roundCount(), "the escrow keeps more than divisions left");
         for (uint64 roundId = 1; roundId <= ledger.roundCount(); ++roundId) {
-            check(ledger.round(roundId).phase > Phase.Proposed, "a round that cannot end");
+            check(!isRunning(ledger.round(roundId).phase), "a round that cannot end");
+            same(ledger.round(roundId).openDisputes, 0);
         }
     }
 }

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.30;
 
+import {DisputeCourt} from "../DisputeCourt.sol";
 import {ParticipantRegistry} from "../ParticipantRegistry.sol";
+import {RewardEscrow} from "../RewardEscrow.sol";
 import {RoundLedger} from "../RoundLedger.sol";
-import {Participant, Role} from "../interfaces/IParticipantRegistry.sol";
-import {Proposal, Rule, Task} from "../interfaces/IRoundLedger.sol";
+import {Participant, Role, Shares} from "../interfaces/IParticipantRegistry.sol";
+import {Outcome, Phase, Proposal, Round, Rule, Task} from "../interfaces/IRoundLedger.sol";
 import {CommitHash} from "../libraries/CommitHash.sol";
 import {KeyProof} from "../libraries/KeyProof.sol";
+import {ProposalHash} from "../libraries/ProposalHash.sol";
 import {TestBase} from "./Vm.sol";
 
 /// A deployment with participants whose keys the tests hold: participant i has the owner `ownerOf(i)` and the first
@@ -22,27 +25,65 @@ abstract contract LedgerFixture is TestBase {
     uint256 internal constant CLIENT_STAKE = 1 ether;
     uint256 internal constant AGGREGATOR_STAKE = 2 ether;
     uint96 internal constant BOND = 0.5 ether;
+    uint40 internal constant MAX_PAUSE = 1_000;
+    /// A court that does what a test tells it.
     address internal constant COURT = address(0xC0);
+    address internal constant GUARDIAN = address(0x60A7D);
     bytes32 internal constant GENESIS = keccak256("model 0");
 
     ParticipantRegistry internal registry;
     RoundLedger internal ledger;
+    RewardEscrow internal escrow;
+    DisputeCourt internal court;
 
     function setUp() public virtual {
         VM.warp(START);
-        address predicted = VM.computeCreateAddress(address(this), VM.getNonce(address(this)) + 1);
+        uint256 nonce = VM.getNonce(address(this));
+        _deployLedger(nonce);
+        same(address(escrow), _created(nonce + 2));
+        court = new DisputeCourt(address(registry), address(ledger), address(escrow));
+        addCourts();
+        same(VM.getNonce(address(this)), nonce + 4 + extraCourts());
+        VM.deal(address(this), 1_000_000 ether);
+    }
+
+    /// How many contracts `addCourts` creates. The ledger takes all of them for courts.
+    function extraCourts() internal pure virtual returns (uint256) {
+        return 0;
+    }
+
+    /// Create the further courts of a derived fixture: `extraCourts()` times `new`, and nothing else.
+    function addCourts() internal virtual {}
+
+    /// Registry, ledger and escrow, in this order. The courts follow: their addresses must be known before they are
+    /// there.
+    function _deployLedger(uint256 nonce) private {
+        address[] memory courts = new address[](2 + extraCourts());
+        courts[0] = COURT;
+        for (uint256 i = 1; i < courts.length; ++i) courts[i] = _created(nonce + 2 + i);
         registry = new ParticipantRegistry(
-            predicted,
-            COURT,
+            _created(nonce + 1),
+            _created(nonce + 2),
             CLIENT_STAKE,
             AGGREGATOR_STAKE,
             3 ether,
             ACTIVATION,
             UNBOND
         );
-        ledger = new RoundLedger(address(registry), COURT, address(this));
-        same(address(ledger), predicted);
-        VM.deal(address(this), 1_000_000 ether);
+        ledger = new RoundLedger(
+            address(registry),
+            _created(nonce + 2),
+            courts,
+            address(this),
+            GUARDIAN,
+            MAX_PAUSE
+        );
+        escrow = new RewardEscrow(address(registry), address(ledger));
+    }
+
+    /// Address of the contract that this one creates with its `nonce`.
+    function _created(uint256 nonce) private view returns (address) {
+        return VM.computeCreateAddress(address(this), nonce);
     }
 
     // ------------------------------------------------------------------------------------------------ participants
@@ -81,29 +122,22 @@ abstract contract LedgerFixture is TestBase {
 
     function join(Role role, uint256 stakeWei) internal returns (uint32 id) {
         uint256 next = registry.participantCount() + 1;
-        (bytes32 r, bytes32 vs) = registerProof(ownerOf(next), keyOf(next), role, block.timestamp);
-        id = registry.register{value: stakeWei}(
-            ownerOf(next),
-            VM.addr(keyOf(next)),
-            role,
-            block.timestamp,
-            r,
-            vs
-        );
+        (bytes32 r, bytes32 vs) = registerProof(ownerOf(next), keyOf(next), role, clock());
+        id = registry.register{value: stakeWei}(ownerOf(next), VM.addr(keyOf(next)), role, clock(), r, vs);
         same(id, next);
     }
 
     function rotate(uint32 id, uint256 key) internal {
-        (bytes32 r, bytes32 vs) = rotateProof(id, key, block.timestamp);
+        (bytes32 r, bytes32 vs) = rotateProof(id, key, clock());
         VM.prank(ownerOf(id));
-        registry.rotateKey(id, VM.addr(key), block.timestamp, r, vs);
+        registry.rotateKey(id, VM.addr(key), clock(), r, vs);
     }
 
     /// `count` clients, then one aggregator, all active.
     function assemble(uint256 count) internal returns (uint32 aggregator) {
         for (uint256 i = 0; i < count; ++i) join(Role.Client, CLIENT_STAKE);
         aggregator = join(Role.Aggregator, AGGREGATOR_STAKE);
-        VM.warp(block.timestamp + ACTIVATION);
+        VM.warp(clock() + ACTIVATION);
     }
 
     // ------------------------------------------------------------------------------------------------------- rounds
@@ -115,6 +149,7 @@ abstract contract LedgerFixture is TestBase {
         task.scaleBits = 20;
         task.leafLog2 = 8;
         task.matrixLog2 = 3;
+        task.modelLog2 = 5;
         task.bound = 2 ** 23 - 1;
         task.examplesCap = 100_000;
         task.maxClients = 600;
@@ -151,14 +186,38 @@ abstract contract LedgerFixture is TestBase {
         }
     }
 
-    function sampleProposal(uint64 roundId) internal pure returns (Proposal memory) {
+    function sampleProposal(uint64 roundId, uint256 committed) internal pure returns (Proposal memory) {
         return
             Proposal({
                 aggregateRoot: keccak256(abi.encode("aggregate", roundId)),
                 matrixRoot: keccak256(abi.encode("matrix", roundId)),
-                membersRoot: keccak256(abi.encode("members", roundId)),
                 modelRoot: keccak256(abi.encode("model", roundId)),
-                dataId: keccak256(abi.encode("manifest", roundId))
+                membersRoot: keccak256(abi.encode("members", roundId)),
+                dataId: keccak256(abi.encode("manifest", roundId)),
+                committed: uint16(committed)
+            });
+    }
+
+    /// What finalisation is told of a proposal.
+    function outcomeOf(
+        Proposal memory proposal,
+        bytes32 segmentsHash,
+        bytes memory excluded,
+        bytes memory aux
+    ) internal pure returns (Outcome memory) {
+        uint16 included = proposal.committed - uint16(excluded.length / 6);
+        return
+            Outcome({
+                aggregateRoot: proposal.aggregateRoot,
+                matrixRoot: proposal.matrixRoot,
+                modelRoot: proposal.modelRoot,
+                detailsHash: ProposalHash.details(
+                    proposal,
+                    segmentsHash,
+                    keccak256(excluded),
+                    keccak256(aux),
+                    included
+                )
             });
     }
 
@@ -167,9 +226,21 @@ abstract contract LedgerFixture is TestBase {
         VM.warp(uint256(end) + 1);
     }
 
-    function proposeAs(uint32 aggregator, uint64 roundId, bytes memory excluded) internal {
+    /// Put the sample proposal forward, without auxiliary data, and return what finalises it.
+    function proposeAs(
+        uint32 aggregator,
+        uint64 roundId,
+        bytes memory excluded
+    ) internal returns (Outcome memory) {
+        Round memory round = ledger.round(roundId);
+        Proposal memory proposal = sampleProposal(roundId, round.committed);
         VM.prank(VM.addr(keyOf(aggregator)));
-        ledger.propose(roundId, sampleProposal(roundId), excluded);
+        ledger.propose(roundId, proposal, excluded, "");
+        return outcomeOf(proposal, round.segmentsHash, excluded, "");
+    }
+
+    function phaseOf(uint64 roundId) internal view returns (Phase) {
+        return ledger.round(roundId).phase;
     }
 
     function stakeOf(uint32 id) internal view returns (uint256) {
@@ -178,6 +249,9 @@ abstract contract LedgerFixture is TestBase {
 
     function isUnlocked(uint32 id) internal view returns (bool) {
         Participant memory p = registry.participant(id);
-        return p.lockedWei == 0 && p.openRounds == 0;
+        return p.lockedWei == 0 && p.openTasks == 0;
     }
+
+    /// Shares of a slash of which everything is burnt.
+    function burnt() internal pure returns (Shares memory none) {}
 }

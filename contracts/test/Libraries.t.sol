@@ -3,6 +3,7 @@ pragma solidity 0.8.30;
 
 import {Rule} from "../interfaces/IRoundLedger.sol";
 import {ChunkTree} from "../libraries/ChunkTree.sol";
+import {ColumnCensus} from "../libraries/ColumnCensus.sol";
 import {IntegerRules} from "../libraries/IntegerRules.sol";
 import {LittleEndian} from "../libraries/LittleEndian.sol";
 import {OrderStats} from "../libraries/OrderStats.sol";
@@ -214,14 +215,16 @@ contract LibrariesTest is TestBase {
     }
 
     function testWeightsAreCapped() public {
-        uint32[] memory examples = new uint32[](2);
-        (examples[0], examples[1]) = (1_000_000, 10);
-        same(int256(spec.weightedMean(pair(30, 0), examples, 20)), 20);
+        uint32[] memory weights = new uint32[](2);
+        (weights[0], weights[1]) = (1_000_000, 10);
+        same(int256(IntegerRules.weightedMean(pair(30, 0), weights, 20)), 20);
+        (weights[0], weights[1]) = (20, 10);
+        same(int256(spec.weightedMean(pair(30, 0), weights)), 20);
         VM.expectRevert(abi.encodeWithSelector(IntegerRules.LengthMismatch.selector, 2, 3));
-        spec.weightedMean(column(1, 2, 3), examples, 20);
-        (examples[0], examples[1]) = (0, 0);
-        VM.expectRevert(abi.encodeWithSelector(IntegerRules.ZeroDivisor.selector));
-        spec.weightedMean(pair(1, 2), examples, 20);
+        spec.weightedMean(column(1, 2, 3), weights);
+        // Nobody weighs anything.
+        (weights[0], weights[1]) = (0, 0);
+        same(int256(spec.weightedMean(pair(1, 2), weights)), 0);
     }
 
     function testRulesNeedEnoughValues() public {
@@ -283,6 +286,88 @@ contract LibrariesTest is TestBase {
         same(int256(spec.sum32(values)), int256(spec.sum32(turned)));
     }
 
+    // ------------------------------------------------------------------------------------------- columns in the call data
+
+    function censusOf(
+        bytes calldata chunk,
+        uint256 start,
+        uint256 count,
+        uint32 bound,
+        uint256 trim,
+        int32 low,
+        int32 high
+    ) external pure returns (int256) {
+        return ColumnCensus.keptSum(chunk, start, count, bound, trim, low, high);
+    }
+
+    function keptSumOf(
+        int32[] calldata values,
+        uint32 bound,
+        uint256 trim,
+        int32 low,
+        int32 high
+    ) external pure returns (int256) {
+        return OrderStats.keptSum(IntegerRules.clampAll(values, bound), trim, low, high);
+    }
+
+    /// Values at the bound, next to it, far beyond it, and few enough different ones to tie.
+    function extremeColumn(
+        uint256 seed,
+        uint256 size,
+        int32 bound
+    ) private pure returns (int32[] memory values) {
+        int32[8] memory picks = [
+            type(int32).min,
+            type(int32).max,
+            bound,
+            -bound,
+            bound + 1,
+            -bound - 1,
+            int32(0),
+            int32(-1)
+        ];
+        values = new int32[](size);
+        for (uint256 i = 0; i < size; ++i) {
+            uint256 x = uint256(keccak256(abi.encode(seed, i)));
+            values[i] = x % 3 == 0 ? picks[(x >> 8) % 8] : int32(uint32(x >> 16)) % (2 * bound);
+        }
+    }
+
+    /// Eight values at a time is the same as one by one: the same sum for the same hints, and the same refusal.
+    function testFuzzTheCensusIsThatOfTheColumn(uint256 seed, uint8 size, uint8 before) public view {
+        uint32 bound = uint32(within(seed, 1, (seed >> 30) % 2 == 0 ? 3 : 2 ** 23 - 1));
+        int32[] memory values = extremeColumn(seed, within(size, 1, 60), int32(bound));
+        uint256 trim = (seed >> 32) % ((values.length + 1) / 2);
+        int32[] memory clamped = IntegerRules.clampAll(values, bound);
+        int256[] memory ordered = sortedOf(clamped);
+        int32 low = int32(ordered[trim]);
+        int32 high = int32(ordered[values.length - 1 - trim]);
+        // Right hints half the time, else near misses and values of the column.
+        if ((seed >> 64) % 4 == 1) low = values[(seed >> 72) % values.length];
+        if ((seed >> 64) % 4 == 2) high += int32(int256((seed >> 72) % 3)) - 1;
+        if ((seed >> 64) % 4 == 3) (low, high) = (high, low);
+        bytes memory chunk = LittleEndian.encode(values);
+        uint256 start = within(before, 0, 9);
+        chunk = abi.encodePacked(leavesOf(seed, 2)[0], leavesOf(seed, 2)[1], chunk, leavesOf(seed, 1)[0]);
+        chunk = cutFrom(chunk, 64 - 4 * start);
+        check(values.length > 0 && chunk.length > 0, "nothing to count");
+        try this.keptSumOf(values, bound, trim, low, high) returns (int256 want) {
+            same(this.censusOf(chunk, start, values.length, bound, trim, low, high), want);
+        } catch (bytes memory reason) {
+            same(bytes32(bytes4(reason)), OrderStats.WrongHint.selector);
+            try this.censusOf(chunk, start, values.length, bound, trim, low, high) {
+                revert Untrue("wrong hints held");
+            } catch (bytes memory other) {
+                same(keccak256(other), keccak256(reason));
+            }
+        }
+    }
+
+    function cutFrom(bytes memory data, uint256 start) private pure returns (bytes memory rest) {
+        rest = new bytes(data.length - start);
+        for (uint256 i = 0; i < rest.length; ++i) rest[i] = data[start + i];
+    }
+
     // ------------------------------------------------------------------------------------------ rules by update
 
     function updatesOf(int32[5] memory values) private pure returns (int32[][] memory updates) {
@@ -341,10 +426,10 @@ contract LibrariesTest is TestBase {
         same(whole(Rule.Krum, 1, 0, updates, examples), 1);
         same(whole(Rule.MultiKrum, 1, 3, updates, examples), 1);
         VM.expectRevert(abi.encodeWithSelector(IntegerRules.EmptyColumn.selector));
-        spec.aggregate(Rule.Mean, 0, 0, 10, 10, new int32[][](0), examples);
+        spec.aggregate(Rule.Mean, 0, 0, 10, new int32[][](0), examples);
         updates[4] = column(1, 2, 3);
         VM.expectRevert(abi.encodeWithSelector(IntegerRules.LengthMismatch.selector, 3, 2));
-        spec.aggregate(Rule.Mean, 0, 0, 10, 10, updates, examples);
+        spec.aggregate(Rule.Mean, 0, 0, 10, updates, examples);
     }
 
     function whole(
@@ -354,7 +439,7 @@ contract LibrariesTest is TestBase {
         int32[][] memory updates,
         uint32[] memory examples
     ) private view returns (int256) {
-        int32[] memory result = spec.aggregate(rule, param, select, 10, 10, updates, examples);
+        int32[] memory result = spec.aggregate(rule, param, select, 10, updates, examples);
         same(result.length, 2);
         same(int256(result[1]), 0);
         return result[0];

@@ -2,7 +2,7 @@
 pragma solidity 0.8.30;
 
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
-import {IParticipantRegistry, Participant, Role} from "../interfaces/IParticipantRegistry.sol";
+import {IParticipantRegistry, Participant, Role, Shares} from "../interfaces/IParticipantRegistry.sol";
 import {CommitHash} from "../libraries/CommitHash.sol";
 import {KeyProof} from "../libraries/KeyProof.sol";
 import {LedgerFixture} from "./LedgerFixture.sol";
@@ -25,11 +25,13 @@ contract ParticipantRegistryTest is LedgerFixture {
         same(p.keySince, START);
         same(p.keyEpoch, 0);
         same(uint256(p.role), uint256(Role.Client));
-        same(p.lockedWei + p.openRounds + p.unlockAt, 0);
+        same(p.lockedWei + p.openTasks + p.unlockAt, 0);
         same(registry.idOfSigner(p.signer), id);
         same(registry.participantCount(), 1);
         same(registry.ledger(), address(ledger));
-        same(registry.court(), COURT);
+        same(registry.escrow(), address(escrow));
+        same(registry.activationSeconds(), ACTIVATION);
+        same(registry.unbondSeconds(), UNBOND);
     }
 
     function testEachRoleHasItsMinimum() public {
@@ -172,10 +174,10 @@ contract ParticipantRegistryTest is LedgerFixture {
         VM.warp(START + ACTIVATION);
         uint256 count = within(rotations, 0, 12);
         for (uint256 i = 0; i < count; ++i) {
-            VM.warp(block.timestamp + (uint256(keccak256(abi.encode(seed, i))) % 3));
+            VM.warp(clock() + (uint256(keccak256(abi.encode(seed, i))) % 3));
             rotate(id, 5000 + i);
         }
-        uint40 at = uint40(block.timestamp + 2 - within(back, 0, block.timestamp + 2 - START - ACTIVATION));
+        uint40 at = uint40(clock() + 2 - within(back, 0, clock() + 2 - START - ACTIVATION));
         address want = address(0);
         for (uint16 epoch = 0; epoch <= count; ++epoch) {
             (address signer, uint40 since) = registry.keyAt(id, epoch);
@@ -414,18 +416,12 @@ contract ParticipantRegistryTest is LedgerFixture {
         uint16 challengerBps,
         uint16 clientsBps
     ) private returns (uint256) {
-        VM.prank(COURT);
-        return
-            registry.slash(
-                id,
-                1,
-                amountWei,
-                "test",
-                address(0xABC),
-                challengerBps,
-                address(0xDEF),
-                clientsBps
-            );
+        VM.prank(address(escrow));
+        return registry.slash(id, 1, amountWei, "test", sharesOf(challengerBps, clientsBps));
+    }
+
+    function sharesOf(uint16 challengerBps, uint16 clientsBps) private pure returns (Shares memory) {
+        return Shares(address(0xABC), challengerBps, address(0xDEF), clientsBps);
     }
 
     function testSlashIsSplitAndTheRestBurnt() public {
@@ -446,8 +442,8 @@ contract ParticipantRegistryTest is LedgerFixture {
 
     function testShareOfNobodyIsBurnt() public {
         uint32 id = join(Role.Client, 1 ether);
-        VM.prank(COURT);
-        registry.slash(id, 1, 1 ether, "test", address(0), 4000, address(0), 1000);
+        VM.prank(address(escrow));
+        registry.slash(id, 1, 1 ether, "test", Shares(address(0), 4000, address(0), 1000));
         same(registry.burntWei(), 1 ether);
         same(registry.creditOf(address(0)), 0);
     }
@@ -483,24 +479,46 @@ contract ParticipantRegistryTest is LedgerFixture {
 
     function testSharesBeyondTheWholeAreRefused() public {
         uint32 id = join(Role.Client, 1 ether);
-        VM.prank(COURT);
         VM.expectRevert(abi.encodeWithSelector(IParticipantRegistry.InvalidShares.selector, 10_001));
-        registry.slash(id, 1, 1, "test", address(1), 9000, address(2), 1001);
+        slash(id, 1, 9000, 1001);
     }
 
-    function testOnlyLedgerAndCourtMoveStakes() public {
+    function testOnlyLedgerAndEscrowMoveStakes() public {
         uint32 id = join(Role.Client, 1 ether);
-        VM.expectRevert(abi.encodeWithSelector(IParticipantRegistry.NotCourt.selector, address(this)));
-        registry.slash(id, 1, 1, "test", address(0), 0, address(0), 0);
+        Shares memory shares = sharesOf(0, 0);
+        VM.expectRevert(abi.encodeWithSelector(IParticipantRegistry.NotEscrow.selector, address(this)));
+        registry.slash(id, 1, 1, "test", shares);
+        VM.prank(address(ledger));
+        VM.expectRevert(abi.encodeWithSelector(IParticipantRegistry.NotEscrow.selector, address(ledger)));
+        registry.forfeit(id, 1, 1, 1, "test", shares);
         VM.expectRevert(abi.encodeWithSelector(IParticipantRegistry.NotLedger.selector, address(this)));
         registry.lock(id, 1, 1);
-        VM.prank(COURT);
-        VM.expectRevert(abi.encodeWithSelector(IParticipantRegistry.NotLedger.selector, COURT));
+        VM.prank(address(escrow));
+        VM.expectRevert(abi.encodeWithSelector(IParticipantRegistry.NotLedger.selector, address(escrow)));
         registry.unlock(id, 1, 1);
         VM.prank(address(ledger));
         registry.lock(id, 1, 1);
         VM.prank(address(ledger));
-        same(registry.slash(id, 1, 1, "test", address(0), 0, address(0), 0), 1);
+        same(registry.slash(id, 1, 1, "test", shares), 1);
+    }
+
+    function testForfeitFreesABondAndTakesIt() public {
+        uint32 id = join(Role.Aggregator, 2 ether);
+        VM.startPrank(address(ledger));
+        registry.lock(id, 1, 0.5 ether);
+        registry.lock(id, 2, 1.5 ether);
+        VM.stopPrank();
+        VM.prank(address(escrow));
+        VM.expectEmit(true, true, true, true, address(registry));
+        emit IParticipantRegistry.Unlocked(id, 1, 0.5 ether);
+        VM.expectEmit(true, true, true, true, address(registry));
+        emit IParticipantRegistry.Slashed(id, 7, "test", 0.2 ether, 0.05 ether, 0.25 ether);
+        same(registry.forfeit(id, 1, 7, 0.5 ether, "test", sharesOf(4000, 1000)), 0.5 ether);
+        Participant memory p = registry.participant(id);
+        same(p.stakeWei, 1.5 ether);
+        same(p.lockedWei, 1.5 ether);
+        same(p.openTasks, 1);
+        same(p.activeFrom, type(uint40).max);
     }
 
     /// Trap 7: one stake never answers for two faults; what a round holds is not taken for another.
@@ -518,6 +536,22 @@ contract ParticipantRegistryTest is LedgerFixture {
         same(stakeOf(id), registry.participant(id).lockedWei);
     }
 
+    function testALockIsTakenBackInFull() public {
+        uint32 id = join(Role.Aggregator, 2 ether);
+        VM.startPrank(address(ledger));
+        VM.expectEmit(true, true, false, true, address(registry));
+        emit IParticipantRegistry.Locked(id, 4, 0.7 ether);
+        registry.lock(id, 4, 0.7 ether);
+        VM.expectRevert(abi.encodeWithSelector(IParticipantRegistry.AmountTooLarge.selector, 1 << 96));
+        registry.unlock(id, 4, 1 << 96);
+        VM.expectEmit(true, true, false, true, address(registry));
+        emit IParticipantRegistry.Unlocked(id, 4, 0.7 ether);
+        registry.unlock(id, 4, 0.7 ether);
+        check(isUnlocked(id), "locked");
+        VM.expectRevert(abi.encodeWithSelector(IParticipantRegistry.UnknownParticipant.selector, 42));
+        registry.unlock(42, 4, 0);
+    }
+
     function testBondHoldsWithdrawalUp() public {
         uint32 id = join(Role.Aggregator, 2 ether);
         VM.prank(address(ledger));
@@ -533,5 +567,101 @@ contract ParticipantRegistryTest is LedgerFixture {
         registry.unlock(id, 1, 0);
         registry.withdraw(id);
         same(registry.creditOf(ownerOf(id)), 2 ether);
+    }
+
+    // --------------------------------------------------------------------------------------------- stakes of the past
+
+    function testStakeOfASecondIsThatOfItsEnd() public {
+        uint32 id = join(Role.Client, 1 ether);
+        same(registry.stakeAt(id, START - 1), 0);
+        same(registry.stakeAt(id, START), 1 ether);
+        VM.warp(START + 10);
+        registry.deposit{value: 1}(id);
+        registry.deposit{value: 2}(id);
+        same(registry.stakeAt(id, START + 9), 1 ether);
+        same(registry.stakeAt(id, START + 10), 1 ether + 3);
+        VM.warp(START + 20);
+        slash(id, 0.5 ether, 0, 0);
+        same(registry.stakeAt(id, START + 19), 1 ether + 3);
+        same(registry.stakeAt(id, START + 20), 0.5 ether + 3);
+        VM.prank(ownerOf(id));
+        registry.requestUnbond(id);
+        VM.warp(START + 20 + UNBOND);
+        registry.withdraw(id);
+        same(registry.stakeAt(id, START + 19 + UNBOND), 0.5 ether + 3);
+        same(registry.stakeAt(id, START + 20 + UNBOND), 0);
+        same(registry.stakeAt(99, START), 0);
+    }
+
+    function testFuzzStakeAtIsTheLatestStake(uint256 seed, uint16 back) public {
+        uint32 id = join(Role.Client, 1 ether);
+        uint40[] memory times = new uint40[](9);
+        uint256[] memory stakes = new uint256[](9);
+        (times[0], stakes[0]) = (START, 1 ether);
+        for (uint256 i = 1; i < 9; ++i) {
+            uint256 x = uint256(keccak256(abi.encode(seed, i)));
+            VM.warp(clock() + (x % 3));
+            if (x & 0x100 == 0) registry.deposit{value: 1 + ((x >> 16) % 1 ether)}(id);
+            else slash(id, (x >> 16) % 1 ether, 0, 0);
+            (times[i], stakes[i]) = (uint40(clock()), stakeOf(id));
+        }
+        uint40 at = START + uint40(within(back, 0, 20));
+        uint256 want = 0;
+        for (uint256 i = 0; i < 9; ++i) if (times[i] <= at) want = stakes[i];
+        same(registry.stakeAt(id, at), want);
+    }
+
+    /// A round of long ago is judged by who was active then, however often the client left and came back since: else a
+    /// client could make an honest aggregator's list wrong.
+    function testEveryPeriodOfActivityIsRemembered() public {
+        uint32 id = join(Role.Client, 1 ether);
+        uint40[] memory ends = new uint40[](4);
+        uint40[] memory starts = new uint40[](5);
+        starts[0] = START + ACTIVATION;
+        for (uint256 i = 0; i < 4; ++i) {
+            VM.warp(starts[i] + 7);
+            slash(id, 1, 0, 0);
+            ends[i] = uint40(clock());
+            VM.warp(clock() + 3);
+            registry.deposit{value: 1}(id);
+            starts[i + 1] = uint40(clock()) + ACTIVATION;
+        }
+        checkActive(id, Role.Client, starts[0] - 1, false);
+        for (uint256 i = 0; i < 4; ++i) {
+            checkActive(id, Role.Client, starts[i], true);
+            checkActive(id, Role.Client, ends[i] - 1, true);
+            checkActive(id, Role.Client, ends[i], false);
+            checkActive(id, Role.Client, starts[i + 1] - 1, false);
+        }
+        checkActive(id, Role.Client, starts[4], true);
+    }
+
+    // -------------------------------------------------------------------------------------------------------- credit
+
+    function testCreditIsPaidInForOthers() public {
+        VM.expectRevert(abi.encodeWithSelector(IParticipantRegistry.InvalidOwner.selector, address(0)));
+        registry.depositCredit{value: 5}(address(0));
+        VM.expectEmit(true, false, false, true, address(registry));
+        emit IParticipantRegistry.CreditDeposited(address(0xABC), 5);
+        registry.depositCredit{value: 5}(address(0xABC));
+        registry.depositCredit{value: 2}(address(0xABC));
+        same(registry.creditOf(address(0xABC)), 7);
+    }
+
+    function testCreditMovesOnlyAsFarAsItGoes() public {
+        registry.depositCredit{value: 5}(address(0xABC));
+        VM.expectRevert(abi.encodeWithSelector(IParticipantRegistry.InsufficientCredit.selector, 0, 1));
+        registry.transferCredit(address(0xDEF), 1);
+        VM.startPrank(address(0xABC));
+        VM.expectRevert(abi.encodeWithSelector(IParticipantRegistry.InsufficientCredit.selector, 5, 6));
+        registry.transferCredit(address(0xDEF), 6);
+        VM.expectRevert(abi.encodeWithSelector(IParticipantRegistry.TransferFailed.selector, address(0), 5));
+        registry.transferCredit(address(0), 5);
+        VM.expectEmit(true, true, false, true, address(registry));
+        emit IParticipantRegistry.CreditMoved(address(0xABC), address(0xDEF), 4);
+        registry.transferCredit(address(0xDEF), 4);
+        registry.transferCredit(address(0xABC), 1);
+        same(registry.creditOf(address(0xABC)), 1);
+        same(registry.creditOf(address(0xDEF)), 4);
     }
 }

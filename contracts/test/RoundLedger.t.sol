@@ -3,8 +3,20 @@ pragma solidity 0.8.30;
 
 import {RoundLedger} from "../RoundLedger.sol";
 import {IParticipantRegistry, Role} from "../interfaces/IParticipantRegistry.sol";
-import {IRoundLedger, Phase, Proposal, Round, Rule, Task} from "../interfaces/IRoundLedger.sol";
+import {
+    CommitMode,
+    Dispute,
+    IRoundLedger,
+    Outcome,
+    Phase,
+    Proposal,
+    Round,
+    Rule,
+    Task,
+    Verdict
+} from "../interfaces/IRoundLedger.sol";
 import {CommitHash} from "../libraries/CommitHash.sol";
+import {ProposalHash} from "../libraries/ProposalHash.sol";
 import {SegmentTree} from "../libraries/SegmentTree.sol";
 import {SoleBoard} from "./Boards.sol";
 import {LedgerFixture} from "./LedgerFixture.sol";
@@ -29,14 +41,14 @@ contract RoundLedgerTest is LedgerFixture {
         ledger.commitBatch(roundId, batchOf(roundId, 1, 5));
     }
 
-    function proposed() private returns (uint64 roundId) {
+    function proposed() private returns (uint64 roundId, Outcome memory outcome) {
         roundId = openWithFive();
         pass(ledger.round(roundId).dataEnd);
-        proposeAs(aggregator, roundId, "");
+        outcome = proposeAs(aggregator, roundId, "");
     }
 
-    function phaseOf(uint64 roundId) private view returns (Phase) {
-        return ledger.round(roundId).phase;
+    function checkPhase(uint64 roundId, Phase want) private view {
+        same(uint256(phaseOf(roundId)), uint256(want));
     }
 
     function refuse(bytes memory reason) private {
@@ -48,15 +60,16 @@ contract RoundLedgerTest is LedgerFixture {
     function testTaskIsStoredAndHashed() public {
         Task memory task = sampleTask();
         task.rule = Rule.MultiKrum;
-        (task.ruleParam, task.ruleSelect, task.quorum) = (2, 5, 7);
+        (task.ruleParam, task.ruleSelect, task.quorum, task.maxClients) = (2, 5, 7, 50);
         VM.expectEmit(true, true, false, true, address(ledger));
         emit IRoundLedger.TaskCreated(2, keccak256(abi.encode(task)), task);
         same(ledger.createTask(task), 2);
         same(keccak256(abi.encode(ledger.task(2))), keccak256(abi.encode(task)));
-        (bytes32 model, uint32 rounds, uint64 current, bytes32 head) = ledger.taskState(2);
+        (bytes32 model, uint32 rounds, uint64 current, bytes32 head, bool bonded) = ledger.taskState(2);
         same(model, GENESIS);
         same(rounds + current, 0);
         same(head, ZERO);
+        check(!bonded, "bonded");
         same(ledger.taskCount(), 2);
     }
 
@@ -65,7 +78,10 @@ contract RoundLedgerTest is LedgerFixture {
         refuse(abi.encodeWithSelector(IRoundLedger.NotGovernor.selector, COURT));
         ledger.createTask(sampleTask());
         same(ledger.governor(), address(this));
-        same(ledger.court(), COURT);
+        same(ledger.guardian(), GUARDIAN);
+        same(ledger.maxPauseSeconds(), MAX_PAUSE);
+        check(ledger.isCourt(COURT) && ledger.isCourt(address(court)), "courts");
+        check(!ledger.isCourt(address(escrow)) && !ledger.isCourt(address(this)), "no courts");
         same(ledger.registry(), address(registry));
     }
 
@@ -90,6 +106,11 @@ contract RoundLedgerTest is LedgerFixture {
         task.matrixLog2 = 9;
         invalid(task, "matrixLog2");
         task = sampleTask();
+        task.modelLog2 = 2;
+        invalid(task, "modelLog2");
+        task.modelLog2 = 13;
+        invalid(task, "modelLog2");
+        task = sampleTask();
         task.bound = 0;
         invalid(task, "bound");
         task.bound = 2 ** 23;
@@ -102,6 +123,11 @@ contract RoundLedgerTest is LedgerFixture {
         invalid(task, "examplesCap");
         task.examplesCap = 2 ** 20;
         invalid(task, "examplesCap");
+        task = sampleTask();
+        task.weiPerWeight = 1;
+        invalid(task, "weiPerWeight");
+        (task.rule, task.ruleParam) = (Rule.WeightedMean, 0);
+        ledger.createTask(task);
         task = sampleTask();
         task.maxClients = 0;
         invalid(task, "maxClients");
@@ -133,7 +159,7 @@ contract RoundLedgerTest is LedgerFixture {
         task.challengeSeconds = 0;
         invalid(task, "challengeSeconds");
         task.dataSeconds = 0;
-        task.challengeSeconds = uint32(UNBOND) - COMMIT - PROPOSE;
+        task.challengeSeconds = uint32(UNBOND - MAX_PAUSE) - COMMIT - PROPOSE;
         ledger.createTask(task);
         task.challengeSeconds += 1;
         invalid(task, "challengeSeconds");
@@ -149,6 +175,7 @@ contract RoundLedgerTest is LedgerFixture {
     ) private pure returns (Task memory task) {
         task = sampleTask();
         (task.rule, task.ruleParam, task.ruleSelect, task.quorum) = (rule, param, select, quorum);
+        if (rule == Rule.Krum || rule == Rule.MultiKrum) task.maxClients = 50;
     }
 
     function testTaskRulesAreDefinedForTheQuorum() public {
@@ -164,6 +191,9 @@ contract RoundLedgerTest is LedgerFixture {
         invalid(ruleTask(Rule.MultiKrum, 1, 0, 5), "ruleSelect");
         invalid(ruleTask(Rule.MultiKrum, 1, 5, 5), "quorum");
         ledger.createTask(ruleTask(Rule.MultiKrum, 1, 4, 5));
+        Task memory task = ruleTask(Rule.Krum, 1, 0, 5);
+        task.maxClients = 51;
+        invalid(task, "maxClients");
     }
 
     function testUnknownTasksAndRoundsAreNamed() public {
@@ -182,7 +212,7 @@ contract RoundLedgerTest is LedgerFixture {
     // ------------------------------------------------------------------------------------------------------ opening
 
     function testRoundOpensWithItsDeadlines() public {
-        uint40 at = uint40(block.timestamp);
+        uint40 at = uint40(clock());
         VM.expectEmit(true, true, true, true, address(ledger));
         emit IRoundLedger.RoundOpened(
             1,
@@ -201,11 +231,18 @@ contract RoundLedgerTest is LedgerFixture {
         same(round.openedAt, at);
         same(round.proposeEnd, at + COMMIT + DATA + PROPOSE);
         same(round.challengeEnd, 0);
-        same(round.number, 1);
+        same(uint256(round.mode), uint256(CommitMode.Verified));
+        same(round.taskId, 1);
+        same(round.commitEnd, at + COMMIT);
+        same(round.dataEnd, at + COMMIT + DATA);
         same(round.aggregator, aggregator);
-        same(round.baseModel, GENESIS);
+        same(ledger.baseModelOf(roundId), GENESIS);
         same(registry.participant(aggregator).lockedWei, BOND);
-        same(registry.participant(aggregator).openRounds, 1);
+        same(registry.participant(aggregator).openTasks, 1);
+        (, uint32 rounds, uint64 current, , bool bonded) = ledger.taskState(1);
+        same(rounds, 1);
+        same(current, roundId);
+        check(bonded, "not bonded");
         same(ledger.roundCount(), 1);
     }
 
@@ -231,8 +268,8 @@ contract RoundLedgerTest is LedgerFixture {
         ledger.openRound(1, fresh);
     }
 
-    /// Trap 7: one stake never backs more rounds than it covers.
-    function testTrap7BondIsLockedPerRound() public {
+    /// Trap 7: one stake never backs more tasks than it covers.
+    function testTrap7BondIsLockedPerTask() public {
         for (uint32 i = 0; i < 4; ++i) {
             uint32 taskId = ledger.createTask(sampleTask());
             VM.prank(ownerOf(aggregator));
@@ -260,7 +297,6 @@ contract RoundLedgerTest is LedgerFixture {
         Round memory round = ledger.round(roundId);
         same(round.segmentsHash, want);
         same(round.committed, 2);
-        same(round.segments, 2);
         check(ledger.hasCommitted(roundId, 1) && ledger.hasCommitted(roundId, 2), "bits");
         check(!ledger.hasCommitted(roundId, 3), "bit of another");
     }
@@ -284,7 +320,7 @@ contract RoundLedgerTest is LedgerFixture {
     function testLateClientsWaitForTheNextRound() public {
         uint32 late = join(Role.Client, CLIENT_STAKE);
         uint64 roundId = open(aggregator);
-        VM.warp(block.timestamp + ACTIVATION);
+        VM.warp(clock() + ACTIVATION);
         VM.prank(ownerOf(late));
         refuse(abi.encodeWithSelector(IRoundLedger.NotEligible.selector, roundId, late));
         ledger.commit(roundId, late, keccak256("x"));
@@ -322,7 +358,6 @@ contract RoundLedgerTest is LedgerFixture {
         Round memory round = ledger.round(roundId);
         same(round.segmentsHash, keccak256(abi.encode(ZERO, root, 5)));
         same(round.committed, 5);
-        same(round.segments, 1);
         for (uint32 client = 1; client <= 5; ++client) check(ledger.hasCommitted(roundId, client), "bit");
     }
 
@@ -345,7 +380,7 @@ contract RoundLedgerTest is LedgerFixture {
         for (uint256 i = 6; i < 30; ++i) join(Role.Client, CLIENT_STAKE);
         VM.store(address(registry), bytes32(uint256(2)), bytes32(uint256(249)));
         for (uint256 i = 249; i < 264; ++i) join(Role.Client, CLIENT_STAKE);
-        VM.warp(block.timestamp + ACTIVATION);
+        VM.warp(clock() + ACTIVATION);
         uint64 roundId = open(aggregator);
         bytes[2] memory batches;
         uint256 count = 0;
@@ -404,7 +439,6 @@ contract RoundLedgerTest is LedgerFixture {
         );
         refuse(abi.encodeWithSelector(IRoundLedger.NotEligible.selector, roundId, aggregator));
         ledger.commitBatch(roundId, batch);
-        batch = bytes.concat(entry(roundId, 1, keyOf(1)), new bytes(96), hex"00000063");
         batch = bytes.concat(entry(roundId, 1, keyOf(1)), hex"00000063", new bytes(96));
         refuse(abi.encodeWithSelector(IRoundLedger.NotEligible.selector, roundId, 99));
         ledger.commitBatch(roundId, batch);
@@ -462,7 +496,7 @@ contract RoundLedgerTest is LedgerFixture {
     function testTrap1RotationInMidRoundKeepsTheOldKey() public {
         uint64 roundId = open(aggregator);
         rotate(1, 77);
-        VM.warp(block.timestamp + 10);
+        VM.warp(clock() + 10);
         bytes memory byNewKey = entry(roundId, 1, 77);
         refuse(
             abi.encodeWithSelector(IRoundLedger.SignatureMismatch.selector, 1, VM.addr(77), VM.addr(keyOf(1)))
@@ -477,7 +511,7 @@ contract RoundLedgerTest is LedgerFixture {
         uint64 roundId = open(aggregator);
         ledger.commitBatch(roundId, entry(roundId, 1, keyOf(1)));
         uint32 taskId = ledger.createTask(sampleTask());
-        VM.warp(block.timestamp + 1);
+        VM.warp(clock() + 1);
         VM.prank(ownerOf(aggregator));
         uint64 later = ledger.openRound(taskId, aggregator);
         ledger.commitBatch(later, entry(later, 1, 77));
@@ -494,10 +528,8 @@ contract RoundLedgerTest is LedgerFixture {
             // The key for which this s would be right, put in the place of client 1's.
             address signer = ecrecover(digest, 27, r, bytes32(s));
             check(signer != address(0), "ecrecover takes it");
-            bytes32 slot = keccak256(abi.encode(uint256(1), uint256(6)));
-            bytes32 word = VM.load(address(registry), slot);
-            VM.store(address(registry), slot, ((word >> 160) << 160) | bytes32(uint256(uint160(signer))));
-            same(registry.participant(1).signer, signer);
+            VM.prank(address(registry));
+            ledger.seat(1, signer, 0, Role.Client);
             bytes memory batch = abi.encodePacked(uint32(1), commitment, r, s);
             if (s > half) {
                 refuse(
@@ -527,7 +559,14 @@ contract RoundLedgerTest is LedgerFixture {
         uint64 other = ledger.openRound(taskId, aggregator);
         VM.expectRevert();
         ledger.commitBatch(other, batch);
-        RoundLedger twin = new RoundLedger(address(registry), COURT, address(this));
+        RoundLedger twin = new RoundLedger(
+            address(registry),
+            address(escrow),
+            new address[](0),
+            address(this),
+            GUARDIAN,
+            MAX_PAUSE
+        );
         check(twin.domainSeparator() != ledger.domainSeparator(), "contract in the domain");
         VM.chainId(4242);
         VM.expectRevert();
@@ -540,11 +579,11 @@ contract RoundLedgerTest is LedgerFixture {
     function testTrap7LeavingInMidRoundDoesNotBreakABatch() public {
         uint64 roundId = open(aggregator);
         bytes memory batch = batchOf(roundId, 1, 5);
-        VM.warp(block.timestamp + 10);
+        VM.warp(clock() + 10);
         VM.prank(ownerOf(3));
         registry.requestUnbond(3);
-        VM.prank(COURT);
-        registry.slash(4, 1, 1, "test", address(0), 0, address(0), 0);
+        VM.prank(address(escrow));
+        registry.slash(4, 1, 1, "test", burnt());
         ledger.commitBatch(roundId, batch);
         uint40 end = ledger.round(roundId).proposeEnd + CHALLENGE;
         check(registry.participant(3).unlockAt > end, "the stake leaves before the round has ended");
@@ -565,33 +604,62 @@ contract RoundLedgerTest is LedgerFixture {
         uint64 roundId = openWithFive();
         pass(ledger.round(roundId).dataEnd);
         bytes memory excluded = abi.encodePacked(uint32(2), uint16(713), uint32(5), uint16(701));
-        Proposal memory proposal = sampleProposal(roundId);
+        Proposal memory proposal = sampleProposal(roundId, 5);
         bytes32 segmentsHash = ledger.round(roundId).segmentsHash;
+        bytes32 hash = referenceHash(roundId, proposal, segmentsHash, excluded, "aux", 3);
+        address signer = VM.addr(keyOf(aggregator));
         VM.expectEmit(true, true, true, true, address(ledger));
         emit IRoundLedger.Proposed(
             roundId,
             aggregator,
-            proposal.aggregateRoot,
+            hash,
             proposal,
+            segmentsHash,
             3,
-            uint40(block.timestamp) + CHALLENGE,
-            excluded
+            uint40(clock()) + CHALLENGE,
+            excluded,
+            "aux"
         );
-        proposeAs(aggregator, roundId, excluded);
+        VM.prank(signer);
+        ledger.propose(roundId, proposal, excluded, "aux");
         Round memory round = ledger.round(roundId);
         same(uint256(round.phase), uint256(Phase.Proposed));
+        same(round.committed, 5);
         same(round.excluded, 2);
-        same(round.challengeEnd, block.timestamp + CHALLENGE);
-        same(
-            round.proposalHash,
-            keccak256(abi.encode(roundId, proposal, segmentsHash, keccak256(excluded), uint16(3)))
+        same(round.challengeEnd, clock() + CHALLENGE);
+        same(round.proposalHash, hash);
+        same(round.segmentsHash, ZERO);
+        same(round.commitEnd + round.dataEnd + round.proposeEnd, 0);
+    }
+
+    /// The proposal's hash, written out.
+    function referenceHash(
+        uint64 roundId,
+        Proposal memory proposal,
+        bytes32 segmentsHash,
+        bytes memory excluded,
+        bytes memory aux,
+        uint16 included
+    ) private pure returns (bytes32) {
+        bytes32 details = keccak256(
+            abi.encode(
+                proposal.membersRoot,
+                proposal.dataId,
+                segmentsHash,
+                keccak256(excluded),
+                keccak256(aux),
+                proposal.committed,
+                included
+            )
         );
+        bytes32 core = keccak256(abi.encode(proposal.modelRoot, details));
+        return keccak256(abi.encode(roundId, proposal.aggregateRoot, proposal.matrixRoot, core));
     }
 
     function testProposalHasItsWindow() public {
         uint64 roundId = openWithFive();
         Round memory round = ledger.round(roundId);
-        Proposal memory proposal = sampleProposal(roundId);
+        Proposal memory proposal = sampleProposal(roundId, 5);
         VM.startPrank(ownerOf(aggregator));
         VM.warp(round.dataEnd);
         bytes memory early = abi.encodeWithSelector(
@@ -601,30 +669,31 @@ contract RoundLedgerTest is LedgerFixture {
             round.dataEnd
         );
         refuse(early);
-        ledger.propose(roundId, proposal, "");
+        ledger.propose(roundId, proposal, "", "");
         refuse(early);
         ledger.abandon(roundId, "manifest", "");
         VM.warp(round.proposeEnd + 1);
-        refuse(
-            abi.encodeWithSelector(
-                IRoundLedger.TooLate.selector,
-                roundId,
-                round.proposeEnd,
-                round.proposeEnd + 1
-            )
+        bytes memory late = abi.encodeWithSelector(
+            IRoundLedger.TooLate.selector,
+            roundId,
+            round.proposeEnd,
+            round.proposeEnd + 1
         );
-        ledger.propose(roundId, proposal, "");
+        refuse(late);
+        ledger.propose(roundId, proposal, "", "");
+        refuse(late);
+        ledger.abandon(roundId, "manifest", "");
         VM.warp(round.proposeEnd);
-        ledger.propose(roundId, proposal, "");
+        ledger.propose(roundId, proposal, "", "");
         refuse(abi.encodeWithSelector(IRoundLedger.WrongPhase.selector, roundId, Phase.Proposed));
-        ledger.propose(roundId, proposal, "");
+        ledger.propose(roundId, proposal, "", "");
     }
 
     function testProposalIsTakenFromTheSecondAfterTheDataPhase() public {
         uint64 roundId = openWithFive();
         VM.warp(ledger.round(roundId).commitEnd + DATA + 1);
         proposeAs(aggregator, roundId, "");
-        same(uint256(phaseOf(roundId)), uint256(Phase.Proposed));
+        checkPhase(roundId, Phase.Proposed);
     }
 
     function testWithoutADataPhaseProposalsFollowTheCommits() public {
@@ -635,32 +704,65 @@ contract RoundLedgerTest is LedgerFixture {
         uint64 roundId = ledger.openRound(taskId, aggregator);
         ledger.commitBatch(roundId, batchOf(roundId, 1, 5));
         uint40 end = ledger.round(roundId).commitEnd;
-        Proposal memory proposal = sampleProposal(roundId);
+        Proposal memory proposal = sampleProposal(roundId, 5);
         VM.warp(end);
         refuse(abi.encodeWithSelector(IRoundLedger.TooEarly.selector, roundId, end + 1, end));
-        ledger.propose(roundId, proposal, "");
+        ledger.propose(roundId, proposal, "", "");
         VM.warp(end + 1);
-        ledger.propose(roundId, proposal, "");
+        ledger.propose(roundId, proposal, "", "");
     }
 
     function testOnlyTheRoundsAggregatorProposes() public {
         uint32 other = join(Role.Aggregator, AGGREGATOR_STAKE);
         uint64 roundId = openWithFive();
         pass(ledger.round(roundId).dataEnd);
-        Proposal memory proposal = sampleProposal(roundId);
-        VM.prank(ownerOf(other));
-        refuse(abi.encodeWithSelector(IRoundLedger.NotAggregator.selector, aggregator, ownerOf(other)));
-        ledger.propose(roundId, proposal, "");
-        VM.prank(ownerOf(other));
-        refuse(abi.encodeWithSelector(IRoundLedger.NotAggregator.selector, aggregator, ownerOf(other)));
+        Proposal memory proposal = sampleProposal(roundId, 5);
+        bytes memory reason = abi.encodeWithSelector(
+            IRoundLedger.NotAggregator.selector,
+            aggregator,
+            ownerOf(other)
+        );
+        VM.startPrank(ownerOf(other));
+        refuse(reason);
+        ledger.propose(roundId, proposal, "", "");
+        refuse(reason);
         ledger.abandon(roundId, "", "");
+    }
+
+    /// Whoever opened a round may end it, and so may the owner and the key of the round, but no later key.
+    function testTheKeyOfTheRoundProposes() public {
+        uint64 roundId = openWithFive();
+        rotate(aggregator, 77);
+        VM.warp(clock() + 1);
+        uint32 taskId = ledger.createTask(sampleTask());
+        VM.prank(ownerOf(aggregator));
+        uint64 later = ledger.openRound(taskId, aggregator);
+        ledger.commitBatch(later, batchOf(later, 1, 5));
+        pass(ledger.round(later).dataEnd);
+        Proposal memory proposal = sampleProposal(roundId, 5);
+        VM.prank(VM.addr(77));
+        refuse(abi.encodeWithSelector(IRoundLedger.NotAggregator.selector, aggregator, VM.addr(77)));
+        ledger.propose(roundId, proposal, "", "");
+        VM.prank(VM.addr(keyOf(aggregator)));
+        ledger.propose(roundId, proposal, "", "");
+        proposal = sampleProposal(later, 5);
+        VM.prank(VM.addr(77));
+        ledger.propose(later, proposal, "", "");
+    }
+
+    function testTheOwnerProposesWhatTheSignerOpened() public {
+        uint64 roundId = openWithFive();
+        pass(ledger.round(roundId).dataEnd);
+        Proposal memory proposal = sampleProposal(roundId, 5);
+        VM.prank(ownerOf(aggregator));
+        ledger.propose(roundId, proposal, "", "");
     }
 
     function testProposalNeedsEveryRoot() public {
         uint64 roundId = openWithFive();
         pass(ledger.round(roundId).dataEnd);
         for (uint256 i = 0; i < 5; ++i) {
-            Proposal memory proposal = sampleProposal(roundId);
+            Proposal memory proposal = sampleProposal(roundId, 5);
             if (i == 0) proposal.aggregateRoot = 0;
             if (i == 1) proposal.matrixRoot = 0;
             if (i == 2) proposal.membersRoot = 0;
@@ -668,7 +770,32 @@ contract RoundLedgerTest is LedgerFixture {
             if (i == 4) proposal.dataId = 0;
             VM.prank(ownerOf(aggregator));
             refuse(abi.encodeWithSelector(IRoundLedger.ZeroRoot.selector));
-            ledger.propose(roundId, proposal, "");
+            ledger.propose(roundId, proposal, "", "");
+        }
+    }
+
+    /// Every proof carries the auxiliary data again.
+    function testAuxiliaryDataHasALimit() public {
+        uint64 roundId = openWithFive();
+        pass(ledger.round(roundId).dataEnd);
+        Proposal memory proposal = sampleProposal(roundId, 5);
+        bytes memory aux = new bytes(2 ** 17 + 1);
+        VM.startPrank(ownerOf(aggregator));
+        refuse(abi.encodeWithSelector(IRoundLedger.AuxTooLong.selector, 2 ** 17 + 1, 2 ** 17));
+        ledger.propose(roundId, proposal, "", aux);
+        assembly ("memory-safe") {
+            mstore(aux, 0x20000)
+        }
+        ledger.propose(roundId, proposal, "", aux);
+    }
+
+    function testProposalCountsAsTheLedgerDoes() public {
+        uint64 roundId = openWithFive();
+        pass(ledger.round(roundId).dataEnd);
+        for (uint16 committed = 4; committed <= 6; committed += 2) {
+            VM.prank(ownerOf(aggregator));
+            refuse(abi.encodeWithSelector(IRoundLedger.WrongCount.selector, roundId, committed, uint16(5)));
+            ledger.propose(roundId, sampleProposal(roundId, committed), "", "");
         }
     }
 
@@ -682,35 +809,36 @@ contract RoundLedgerTest is LedgerFixture {
             abi.encodePacked(uint32(1), uint16(1), aggregator, uint16(1)),
             abi.encodePacked(uint32(0), uint16(1))
         ];
+        VM.startPrank(ownerOf(aggregator));
         for (uint256 i = 0; i < wrong.length; ++i) {
-            VM.prank(ownerOf(aggregator));
             refuse(abi.encodeWithSelector(IRoundLedger.WrongExclusions.selector, roundId));
-            ledger.propose(roundId, sampleProposal(roundId), wrong[i]);
+            ledger.propose(roundId, sampleProposal(roundId, 5), wrong[i], "");
+            refuse(abi.encodeWithSelector(IRoundLedger.WrongExclusions.selector, roundId));
+            ledger.abandon(roundId, "manifest", wrong[i]);
         }
+    }
+
+    function firstThree() private pure returns (bytes memory) {
+        return abi.encodePacked(uint32(1), uint16(1), uint32(2), uint16(1), uint32(3), uint16(1));
     }
 
     function testQuorumDecidesBetweenProposalAndAbandonment() public {
         uint64 roundId = openWithFive();
         pass(ledger.round(roundId).dataEnd);
-        bytes memory three = abi.encodePacked(
-            uint32(1),
-            uint16(1),
-            uint32(2),
-            uint16(1),
-            uint32(3),
-            uint16(1)
-        );
+        bytes32 segmentsHash = ledger.round(roundId).segmentsHash;
         VM.startPrank(ownerOf(aggregator));
         refuse(abi.encodeWithSelector(IRoundLedger.QuorumNotMet.selector, roundId, 2, 3));
-        ledger.propose(roundId, sampleProposal(roundId), three);
+        ledger.propose(roundId, sampleProposal(roundId, 5), firstThree(), "");
         refuse(abi.encodeWithSelector(IRoundLedger.QuorumMet.selector, roundId, 5, 3));
         ledger.abandon(roundId, "manifest", "");
         VM.expectEmit(true, false, false, true, address(ledger));
-        emit IRoundLedger.Abandoned(roundId, 2, "manifest", three);
-        ledger.abandon(roundId, "manifest", three);
-        same(uint256(phaseOf(roundId)), uint256(Phase.Abandoned));
-        same(ledger.round(roundId).excluded, 3);
-        check(isUnlocked(aggregator), "the bond");
+        emit IRoundLedger.Abandoned(roundId, 2, "manifest", firstThree());
+        ledger.abandon(roundId, "manifest", firstThree());
+        checkPhase(roundId, Phase.Abandoned);
+        Round memory round = ledger.round(roundId);
+        same(round.excluded, 3);
+        same(round.segmentsHash, segmentsHash);
+        same(round.commitEnd + round.challengeEnd, 0);
         ledger.openRound(1, aggregator);
     }
 
@@ -730,29 +858,28 @@ contract RoundLedgerTest is LedgerFixture {
         (uint64 roundId, SoleBoard board) = openWithBoard();
         Round memory round = ledger.round(roundId);
         bytes memory excluded = abi.encodePacked(uint32(4), uint16(801));
-        Proposal memory proposal = sampleProposal(roundId);
+        Proposal memory proposal = sampleProposal(roundId, 5);
         VM.startPrank(ownerOf(aggregator));
         VM.warp(round.dataEnd);
         refuse(
             abi.encodeWithSelector(IRoundLedger.TooEarly.selector, roundId, round.dataEnd + 1, round.dataEnd)
         );
-        ledger.propose(roundId, proposal, excluded);
+        ledger.propose(roundId, proposal, excluded, "");
         pass(round.dataEnd);
         refuse(abi.encodeWithSelector(IRoundLedger.WrongExclusions.selector, roundId));
-        ledger.propose(roundId, proposal, excluded);
+        ledger.propose(roundId, proposal, excluded, "");
         board.certify(excluded);
         refuse(abi.encodeWithSelector(IRoundLedger.WrongExclusions.selector, roundId));
-        ledger.propose(roundId, proposal, "");
-        ledger.propose(roundId, proposal, excluded);
+        ledger.propose(roundId, proposal, "", "");
+        ledger.propose(roundId, proposal, excluded, "");
         same(ledger.round(roundId).excluded, 1);
     }
 
     // ----------------------------------------------------------------------------------------------------------- ends
 
     function testAnybodyFinalisesAfterTheWindow() public {
-        uint64 roundId = proposed();
+        (uint64 roundId, Outcome memory outcome) = proposed();
         Round memory round = ledger.round(roundId);
-        Proposal memory proposal = sampleProposal(roundId);
         VM.warp(round.challengeEnd);
         refuse(
             abi.encodeWithSelector(
@@ -762,36 +889,46 @@ contract RoundLedgerTest is LedgerFixture {
                 round.challengeEnd
             )
         );
-        ledger.finalise(roundId, proposal, "");
+        ledger.finalise(roundId, outcome);
         pass(round.challengeEnd);
         bytes32 head = keccak256(abi.encode(ZERO, roundId, round.proposalHash));
         VM.expectEmit(true, true, false, true, address(ledger));
-        emit IRoundLedger.Finalised(roundId, head, proposal.modelRoot);
+        emit IRoundLedger.Finalised(roundId, head, outcome.modelRoot);
         VM.prank(address(0xBEEF));
-        ledger.finalise(roundId, proposal, "");
-        (bytes32 model, uint32 rounds, uint64 current, bytes32 got) = ledger.taskState(1);
-        same(model, proposal.modelRoot);
+        ledger.finalise(roundId, outcome);
+        (bytes32 model, uint32 rounds, uint64 current, bytes32 got, ) = ledger.taskState(1);
+        same(model, outcome.modelRoot);
         same(rounds, 1);
-        same(current, 0);
+        same(current, roundId);
         same(got, head);
-        check(isUnlocked(aggregator), "the bond");
+        Round memory ended = ledger.round(roundId);
+        same(uint256(ended.phase), uint256(Phase.Finalised));
+        same(ended.proposalHash, round.proposalHash);
+        same(ended.challengeEnd, round.challengeEnd);
+        VM.expectEmit(true, true, true, false, address(ledger));
+        emit IRoundLedger.RoundOpened(roundId + 1, 1, outcome.modelRoot, 2, aggregator, 0, 0, 0, 0);
         uint64 next = open(aggregator);
-        same(ledger.round(next).baseModel, proposal.modelRoot);
-        same(ledger.round(next).number, 2);
+        same(ledger.baseModelOf(next), outcome.modelRoot);
+        (, rounds, , , ) = ledger.taskState(1);
+        same(rounds, 2);
     }
 
     function testFinalisationTakesTheProposalAndNoOther() public {
-        uint64 roundId = proposed();
+        (uint64 roundId, Outcome memory outcome) = proposed();
         bytes32 want = ledger.round(roundId).proposalHash;
-        bytes32 segmentsHash = ledger.round(roundId).segmentsHash;
         pass(ledger.round(roundId).challengeEnd);
-        Proposal memory other = sampleProposal(roundId);
-        other.modelRoot = keccak256("mine");
-        bytes32 got = keccak256(abi.encode(roundId, other, segmentsHash, keccak256(""), uint16(5)));
-        refuse(abi.encodeWithSelector(IRoundLedger.ProposalMismatch.selector, roundId, got, want));
-        ledger.finalise(roundId, other, "");
-        VM.expectRevert();
-        ledger.finalise(roundId, sampleProposal(roundId), hex"000000010001");
+        for (uint256 i = 0; i < 4; ++i) {
+            Outcome memory other = abi.decode(abi.encode(outcome), (Outcome));
+            if (i == 0) other.aggregateRoot = keccak256("mine");
+            if (i == 1) other.matrixRoot = keccak256("mine");
+            if (i == 2) other.modelRoot = keccak256("mine");
+            if (i == 3) other.detailsHash = keccak256("mine");
+            bytes32 core = ProposalHash.core(other.modelRoot, other.detailsHash);
+            bytes32 got = ProposalHash.outer(roundId, other.aggregateRoot, other.matrixRoot, core);
+            refuse(abi.encodeWithSelector(IRoundLedger.ProposalMismatch.selector, roundId, got, want));
+            ledger.finalise(roundId, other);
+        }
+        ledger.finalise(roundId, outcome);
     }
 
     function testMissedProposalCostsATenthOfTheBond() public {
@@ -801,6 +938,8 @@ contract RoundLedgerTest is LedgerFixture {
         refuse(abi.encodeWithSelector(IRoundLedger.TooEarly.selector, roundId, end + 1, end));
         ledger.expire(roundId);
         pass(end);
+        VM.expectEmit(true, true, false, true, address(ledger));
+        emit IRoundLedger.BondReleased(1, aggregator);
         VM.expectEmit(true, false, false, true, address(ledger));
         emit IRoundLedger.Expired(roundId, BOND / 10);
         VM.prank(address(0xBEEF));
@@ -808,13 +947,17 @@ contract RoundLedgerTest is LedgerFixture {
         same(stakeOf(aggregator), AGGREGATOR_STAKE - BOND / 10);
         same(registry.burntWei(), BOND / 10);
         check(isUnlocked(aggregator), "the bond");
-        same(uint256(phaseOf(roundId)), uint256(Phase.Expired));
+        checkPhase(roundId, Phase.Expired);
+        (, , , , bool bonded) = ledger.taskState(1);
+        check(!bonded, "bonded");
     }
 
     function testRoundWithoutAQuorumExpiresForNothing() public {
         uint64 roundId = open(aggregator);
         ledger.commitBatch(roundId, batchOf(roundId, 1, 2));
         pass(ledger.round(roundId).proposeEnd);
+        VM.expectEmit(true, false, false, true, address(ledger));
+        emit IRoundLedger.Expired(roundId, 0);
         ledger.expire(roundId);
         same(stakeOf(aggregator), AGGREGATOR_STAKE);
         same(uint256(open(aggregator)), roundId + 1);
@@ -823,38 +966,210 @@ contract RoundLedgerTest is LedgerFixture {
     /// Trap 7: an aggregator that loses its standing in one round still ends the ones it has opened.
     function testTrap7DeactivatedAggregatorStillProposes() public {
         uint64 roundId = openWithFive();
-        VM.warp(block.timestamp + 1);
-        VM.prank(COURT);
-        registry.slash(aggregator, 99, 1 ether, "test", address(0), 0, address(0), 0);
+        VM.warp(clock() + 1);
+        VM.prank(address(escrow));
+        registry.slash(aggregator, 99, 1 ether, "test", burnt());
         pass(ledger.round(roundId).dataEnd);
         proposeAs(aggregator, roundId, "");
-        same(uint256(phaseOf(roundId)), uint256(Phase.Proposed));
+        checkPhase(roundId, Phase.Proposed);
+    }
+
+    // ---------------------------------------------------------------------------------------------------------- bonds
+
+    function lockedOf(uint32 id) private view returns (uint256) {
+        return registry.participant(id).lockedWei;
+    }
+
+    function checkBonded(bool want) private view {
+        (, , , , bool bonded) = ledger.taskState(1);
+        check(bonded == want, "bonded");
+    }
+
+    /// A bond stays from round to round, whatever the ending, and is held once.
+    function testBondIsCarriedOverToTheNextRound() public {
+        (uint64 roundId, Outcome memory outcome) = proposed();
+        pass(ledger.round(roundId).challengeEnd);
+        ledger.finalise(roundId, outcome);
+        same(lockedOf(aggregator), BOND);
+        roundId = openWithFive();
+        same(lockedOf(aggregator), BOND);
+        pass(ledger.round(roundId).dataEnd);
+        VM.prank(ownerOf(aggregator));
+        ledger.abandon(roundId, "manifest", firstThree());
+        roundId = open(aggregator);
+        pass(ledger.round(roundId).proposeEnd);
+        ledger.expire(roundId);
+        open(aggregator);
+        same(lockedOf(aggregator), BOND);
+        same(registry.participant(aggregator).openTasks, 1);
+        checkBonded(true);
+    }
+
+    function testAnotherAggregatorFreesTheBondOfTheLast() public {
+        uint32 other = join(Role.Aggregator, AGGREGATOR_STAKE);
+        VM.warp(clock() + ACTIVATION);
+        uint64 roundId = open(aggregator);
+        pass(ledger.round(roundId).proposeEnd);
+        ledger.expire(roundId);
+        same(lockedOf(aggregator), BOND);
+        open(other);
+        check(isUnlocked(aggregator), "the last one's bond");
+        same(lockedOf(other), BOND);
+        same(registry.participant(other).openTasks, 1);
+    }
+
+    function testAnybodyReleasesTheBondBetweenRounds() public {
+        bytes memory noBond = abi.encodeWithSelector(IRoundLedger.NoBond.selector, uint32(1));
+        refuse(noBond);
+        ledger.releaseBond(1);
+        refuse(abi.encodeWithSelector(IRoundLedger.NoBond.selector, uint32(9)));
+        ledger.releaseBond(9);
+        uint64 roundId = openWithFive();
+        bytes memory running = abi.encodeWithSelector(IRoundLedger.RoundInProgress.selector, 1, roundId);
+        refuse(running);
+        ledger.releaseBond(1);
+        pass(ledger.round(roundId).dataEnd);
+        Outcome memory outcome = proposeAs(aggregator, roundId, "");
+        refuse(running);
+        ledger.releaseBond(1);
+        pass(ledger.round(roundId).challengeEnd);
+        ledger.finalise(roundId, outcome);
+        VM.prank(address(0xBEEF));
+        VM.expectEmit(true, true, false, true, address(ledger));
+        emit IRoundLedger.BondReleased(1, aggregator);
+        ledger.releaseBond(1);
+        check(isUnlocked(aggregator), "the bond");
+        checkBonded(false);
+        refuse(noBond);
+        ledger.releaseBond(1);
+        open(aggregator);
+        same(lockedOf(aggregator), BOND);
+    }
+
+    function voidedRound() private returns (uint64 roundId) {
+        (roundId, ) = proposed();
+        VM.prank(COURT);
+        ledger.void(roundId, "x", address(0xCA11), keccak256("proof"));
+    }
+
+    /// The next round settles the verdict on the last one, and needs a bond of its own.
+    function testTheNextRoundSettlesAVerdict() public {
+        uint64 roundId = voidedRound();
+        refuse(abi.encodeWithSelector(IRoundLedger.NoBond.selector, uint32(1)));
+        ledger.releaseBond(1);
+        same(lockedOf(aggregator), BOND);
+        registry.deposit{value: BOND}(aggregator);
+        uint64 next = open(aggregator);
+        check(escrow.isSettled(roundId), "not settled");
+        same(escrow.rewardOf(roundId, 0, ZERO).challenger, address(0xCA11));
+        same(lockedOf(aggregator), BOND);
+        same(registry.participant(aggregator).openTasks, 1);
+        same(stakeOf(aggregator), AGGREGATOR_STAKE);
+        checkPhase(next, Phase.Open);
+    }
+
+    function testASettledVerdictIsNotSettledAgain() public {
+        uint64 roundId = voidedRound();
+        registry.deposit{value: BOND}(aggregator);
+        escrow.settle(roundId);
+        check(isUnlocked(aggregator), "the bond");
+        open(aggregator);
+        same(stakeOf(aggregator), AGGREGATOR_STAKE);
+        same(lockedOf(aggregator), BOND);
+    }
+
+    /// An aggregator that the settlement leaves below the minimum cannot open a round that it could not propose in.
+    function testAVerdictMayEndAnAggregatorsStanding() public {
+        voidedRound();
+        address signer = VM.addr(keyOf(aggregator));
+        VM.prank(signer);
+        refuse(abi.encodeWithSelector(IRoundLedger.NotAggregator.selector, aggregator, signer));
+        ledger.openRound(1, aggregator);
+    }
+
+    function testAnotherAggregatorTakesAVoidedTaskOver() public {
+        uint32 other = join(Role.Aggregator, AGGREGATOR_STAKE);
+        VM.warp(clock() + ACTIVATION);
+        uint64 roundId = voidedRound();
+        open(other);
+        check(isUnlocked(aggregator), "the bond");
+        same(stakeOf(aggregator), AGGREGATOR_STAKE - BOND);
+        same(lockedOf(other), BOND);
+        check(escrow.isSettled(roundId), "not settled");
     }
 
     // ---------------------------------------------------------------------------------------------------------- court
 
     function testCourtVoidsAProposalAndTheModelStays() public {
-        uint64 roundId = proposed();
-        VM.expectEmit(true, true, false, true, address(ledger));
-        emit IRoundLedger.Voided(roundId, "wrong aggregate");
+        (uint64 roundId, Outcome memory outcome) = proposed();
+        uint40 end = ledger.round(roundId).challengeEnd;
+        registry.deposit{value: BOND}(aggregator);
+        VM.expectEmit(true, true, true, true, address(ledger));
+        emit IRoundLedger.Voided(roundId, "wrong aggregate", address(0xCA11));
         VM.prank(COURT);
-        ledger.void(roundId, "wrong aggregate");
-        (bytes32 model, , uint64 current, bytes32 head) = ledger.taskState(1);
+        ledger.void(roundId, "wrong aggregate", address(0xCA11), keccak256("proof"));
+        (bytes32 model, , uint64 current, bytes32 head, bool bonded) = ledger.taskState(1);
         same(model, GENESIS);
-        same(current, 0);
+        same(current, roundId);
         same(head, ZERO);
-        check(isUnlocked(aggregator), "the bond");
-        pass(ledger.round(roundId).challengeEnd);
+        check(bonded, "the bond waits for its settlement");
+        Round memory round = ledger.round(roundId);
+        same(uint256(round.phase), uint256(Phase.Voided));
+        same(round.challengeEnd, end);
+        same(round.proposalHash, ZERO);
+        same(round.segmentsHash, ZERO);
+        same(round.committed, 5);
+        Verdict memory verdict = ledger.verdictOf(roundId);
+        same(verdict.challenger, address(0xCA11));
+        same(verdict.provenAt, clock());
+        same(verdict.proofTag, uint56(uint256(keccak256("proof"))));
+        pass(end);
         refuse(abi.encodeWithSelector(IRoundLedger.WrongPhase.selector, roundId, Phase.Voided));
-        ledger.finalise(roundId, sampleProposal(roundId), "");
+        ledger.finalise(roundId, outcome);
         open(aggregator);
+        same(ledger.verdictOf(roundId).provenAt, 0);
+        checkPhase(roundId, Phase.Voided);
     }
 
-    function testOnlyTheCourtJudges() public {
-        uint64 roundId = proposed();
+    /// A task's rounds share their place: what a round that is over committed to can no longer be told.
+    function testTheNextRoundTakesTheDigestsPlace() public {
+        registry.deposit{value: BOND}(aggregator);
+        uint64 first = openWithFive();
+        pass(ledger.round(first).proposeEnd);
+        ledger.expire(first);
+        check(ledger.round(first).segmentsHash != ZERO, "too early");
+        uint64 second = open(aggregator);
+        same(ledger.round(first).segmentsHash, ZERO);
+        same(ledger.round(first).committed, 5);
+        // What the first one left is not the second one's.
+        same(ledger.round(second).segmentsHash, ZERO);
+        bytes32 commitment = commitmentOf(second, 1);
+        VM.prank(ownerOf(1));
+        ledger.commit(second, 1, commitment);
+        bytes32 want = keccak256(abi.encode(ZERO, SegmentTree.leaf(1, commitment), 1));
+        same(ledger.round(second).segmentsHash, want);
+        ledger.commitBatch(second, batchOf(second, 2, 5));
+        pass(ledger.round(second).dataEnd);
+        Outcome memory outcome = proposeAs(aggregator, second, "");
+        pass(ledger.round(second).challengeEnd);
+        ledger.finalise(second, outcome);
+        check(ledger.round(second).proposalHash != ZERO, "too early");
+        open(aggregator);
+        same(ledger.round(second).proposalHash, ZERO);
+    }
+
+    function testNoVerdictWithoutAVoidedProposal() public {
+        (uint64 roundId, ) = proposed();
+        same(ledger.verdictOf(roundId).provenAt, 0);
+        same(ledger.verdictOf(roundId).challenger, address(0));
+        same(ledger.verdictOf(99).provenAt, 0);
+    }
+
+    function testOnlyCourtsJudge() public {
+        (uint64 roundId, ) = proposed();
         bytes memory notCourt = abi.encodeWithSelector(IRoundLedger.NotCourt.selector, address(this));
         refuse(notCourt);
-        ledger.void(roundId, "x");
+        ledger.void(roundId, "x", address(this), ZERO);
         refuse(notCourt);
         ledger.holdDispute(roundId, 0);
         refuse(notCourt);
@@ -862,11 +1177,13 @@ contract RoundLedgerTest is LedgerFixture {
     }
 
     function testDisputeHoldsFinalisationUp() public {
-        uint64 roundId = proposed();
+        (uint64 roundId, Outcome memory outcome) = proposed();
         uint40 end = ledger.round(roundId).challengeEnd;
         VM.startPrank(COURT);
         refuse(abi.encodeWithSelector(IRoundLedger.NoDispute.selector, roundId));
         ledger.releaseDispute(roundId);
+        VM.expectEmit(true, true, false, true, address(ledger));
+        emit IRoundLedger.DisputeHeld(roundId, COURT, end);
         ledger.holdDispute(roundId, 0);
         same(ledger.round(roundId).challengeEnd, end);
         ledger.holdDispute(roundId, end + 50);
@@ -874,19 +1191,122 @@ contract RoundLedgerTest is LedgerFixture {
         same(ledger.round(roundId).openDisputes, 2);
         pass(end + 50);
         refuse(abi.encodeWithSelector(IRoundLedger.DisputesOpen.selector, roundId, 2));
-        ledger.finalise(roundId, sampleProposal(roundId), "");
+        ledger.finalise(roundId, outcome);
+        VM.expectEmit(true, true, false, true, address(ledger));
+        emit IRoundLedger.DisputeReleased(roundId, COURT);
         ledger.releaseDispute(roundId);
         ledger.releaseDispute(roundId);
-        ledger.finalise(roundId, sampleProposal(roundId), "");
-        same(uint256(phaseOf(roundId)), uint256(Phase.Finalised));
+        ledger.finalise(roundId, outcome);
+        checkPhase(roundId, Phase.Finalised);
+    }
+
+    /// One court's verdict ends the round; another court still closes the dispute that it holds.
+    function testADisputeIsReleasedAfterAVerdictToo() public {
+        (uint64 roundId, ) = proposed();
+        VM.prank(COURT);
+        ledger.holdDispute(roundId, 0);
+        VM.prank(address(court));
+        ledger.void(roundId, "x", address(0xCA11), ZERO);
+        VM.prank(COURT);
+        ledger.releaseDispute(roundId);
+        same(ledger.round(roundId).openDisputes, 0);
     }
 
     /// Trap 7: last-minute disputes extend a round, but never past the time at which its stakes could leave.
     function testTrap7ExtensionEndsWithTheUnbondingTime() public {
-        uint64 roundId = proposed();
+        (uint64 roundId, ) = proposed();
         VM.prank(COURT);
         ledger.holdDispute(roundId, type(uint40).max);
         same(ledger.round(roundId).challengeEnd, ledger.round(roundId).openedAt + UNBOND);
+    }
+
+    function testCourtsJudgeByTheTask() public {
+        Task memory task = sampleTask();
+        (task.rule, task.ruleParam, task.ruleSelect) = (Rule.MultiKrum, 2, 4);
+        (task.quorum, task.maxClients) = (7, 50);
+        (task.size, task.leafLog2, task.matrixLog2, task.modelLog2) = (4811, 9, 4, 6);
+        (task.bound, task.examplesCap) = (777, 888);
+        uint32 taskId = ledger.createTask(task);
+        join(Role.Client, CLIENT_STAKE);
+        join(Role.Client, CLIENT_STAKE);
+        join(Role.Client, CLIENT_STAKE);
+        VM.warp(clock() + ACTIVATION);
+        VM.prank(ownerOf(aggregator));
+        uint64 roundId = ledger.openRound(taskId, aggregator);
+        ledger.commitBatch(roundId, bytes.concat(batchOf(roundId, 1, 5), batchOf(roundId, 7, 9)));
+        refuse(abi.encodeWithSelector(IRoundLedger.WrongPhase.selector, roundId, Phase.Open));
+        ledger.disputeOf(roundId);
+        pass(ledger.round(roundId).dataEnd);
+        proposeAs(aggregator, roundId, abi.encodePacked(uint32(2), uint16(1)));
+        Dispute memory want = Dispute({
+            proposalHash: ledger.round(roundId).proposalHash,
+            rule: Rule.MultiKrum,
+            ruleParam: 2,
+            ruleSelect: 4,
+            size: 4811,
+            leafLog2: 9,
+            matrixLog2: 4,
+            modelLog2: 6,
+            bound: 777,
+            examplesCap: 888,
+            weiPerWeight: 0,
+            included: 7
+        });
+        same(keccak256(abi.encode(ledger.disputeOf(roundId))), keccak256(abi.encode(want)));
+    }
+
+    function testTheBaseModelIsThatOfARunningRound() public {
+        (uint64 roundId, Outcome memory outcome) = proposed();
+        same(ledger.baseModelOf(roundId), GENESIS);
+        pass(ledger.round(roundId).challengeEnd);
+        ledger.finalise(roundId, outcome);
+        refuse(abi.encodeWithSelector(IRoundLedger.WrongPhase.selector, roundId, Phase.Finalised));
+        ledger.baseModelOf(roundId);
+        refuse(abi.encodeWithSelector(IRoundLedger.WrongPhase.selector, uint64(99), Phase.None));
+        ledger.baseModelOf(99);
+    }
+
+    // ---------------------------------------------------------------------------------------------------------- seats
+
+    function testOnlyTheRegistrySeatsParticipants() public {
+        refuse(abi.encodeWithSelector(IRoundLedger.NotRegistry.selector, address(this)));
+        ledger.seat(1, address(this), 0, Role.Client);
+    }
+
+    /// The ledger's mirror and the registry say the same of a client, whatever it did before and since.
+    function testFuzzARoundKnowsItsClientsAsTheRegistryDoes(uint256 seed) public {
+        uint256 key = keyOf(3);
+        uint256 opening = seed % 8;
+        uint64 roundId = 0;
+        for (uint256 i = 0; i < 8; ++i) {
+            if (i == opening) roundId = open(aggregator);
+            uint256 x = uint256(keccak256(abi.encode(seed, i)));
+            uint256 choice = (x >> 8) % 4;
+            bool isLeaving = registry.participant(3).unlockAt != 0;
+            if (choice == 0) rotate(3, 9000 + i);
+            if (choice == 1) slashOf(3);
+            if (choice == 2 && !isLeaving) registry.deposit{value: 1}(3);
+            if (choice == 3 && !isLeaving && x % 2 == 0) leave(3);
+            VM.warp(clock() + (x % 70));
+        }
+        (bool active, address signer) = registry.signerAt(3, Role.Client, ledger.round(roundId).openedAt);
+        for (uint256 i = 0; i < 8; ++i) if (signer == VM.addr(9000 + i)) key = 9000 + i;
+        check(!active || signer == VM.addr(key), "key");
+        bytes memory batch = entry(roundId, 3, key);
+        if (!active) refuse(abi.encodeWithSelector(IRoundLedger.NotEligible.selector, roundId, 3));
+        if (seed & 0x100 == 0) return ledger.commitBatch(roundId, batch);
+        VM.prank(active ? signer : ownerOf(3));
+        ledger.commit(roundId, 3, keccak256("mine"));
+    }
+
+    function slashOf(uint32 id) private {
+        VM.prank(address(escrow));
+        registry.slash(id, 1, 1, "test", burnt());
+    }
+
+    function leave(uint32 id) private {
+        VM.prank(ownerOf(id));
+        registry.requestUnbond(id);
     }
 
     // ------------------------------------------------------------------------------------------------------ one ending
@@ -897,7 +1317,8 @@ contract RoundLedgerTest is LedgerFixture {
         bytes memory batch = entry(roundId, 1, keyOf(1));
         pass(ledger.round(roundId).proposeEnd);
         ledger.expire(roundId);
-        Proposal memory proposal = sampleProposal(roundId);
+        Proposal memory proposal = sampleProposal(roundId, 5);
+        Outcome memory outcome;
         bytes memory ended = abi.encodeWithSelector(IRoundLedger.WrongPhase.selector, roundId, Phase.Expired);
         VM.startPrank(ownerOf(aggregator));
         refuse(ended);
@@ -905,17 +1326,21 @@ contract RoundLedgerTest is LedgerFixture {
         refuse(ended);
         ledger.commit(roundId, 1, keccak256("x"));
         refuse(ended);
-        ledger.propose(roundId, proposal, "");
+        ledger.commitRoot(roundId, "x", 1, "y");
+        refuse(ended);
+        ledger.propose(roundId, proposal, "", "");
         refuse(ended);
         ledger.abandon(roundId, "", "");
         refuse(ended);
-        ledger.finalise(roundId, proposal, "");
+        ledger.finalise(roundId, outcome);
         refuse(ended);
         ledger.expire(roundId);
+        refuse(ended);
+        ledger.disputeOf(roundId);
         VM.stopPrank();
         VM.startPrank(COURT);
         refuse(ended);
-        ledger.void(roundId, "x");
+        ledger.void(roundId, "x", COURT, ZERO);
         refuse(ended);
         ledger.holdDispute(roundId, 0);
     }

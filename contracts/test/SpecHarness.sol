@@ -9,6 +9,7 @@ import {IntegerRules} from "../libraries/IntegerRules.sol";
 import {KeyProof} from "../libraries/KeyProof.sol";
 import {LittleEndian} from "../libraries/LittleEndian.sol";
 import {OrderStats} from "../libraries/OrderStats.sol";
+import {ProposalHash} from "../libraries/ProposalHash.sol";
 import {SegmentTree} from "../libraries/SegmentTree.sol";
 import {TaskRules} from "../libraries/TaskRules.sol";
 
@@ -105,6 +106,15 @@ contract SpecHarness {
         return CommitHash.commitmentDigest(domain, roundId, client, commitment_);
     }
 
+    function receiptDigest(
+        bytes32 domain,
+        uint64 roundId,
+        uint32 client,
+        bytes32 commitment_
+    ) external pure returns (bytes32) {
+        return CommitHash.receiptDigest(domain, roundId, client, commitment_);
+    }
+
     function registerDigest(
         bytes32 domain,
         address owner,
@@ -135,6 +145,15 @@ contract SpecHarness {
         return SegmentTree.root(hashes);
     }
 
+    /// Root over packed (client u32 | commitment | r | vs) entries.
+    function listRoot(bytes calldata list) external pure returns (bytes32) {
+        if (list.length % 100 != 0) revert BadSegment(list.length);
+        bytes32[] memory hashes = new bytes32[](list.length / 100);
+        for (uint256 i = 0; i < hashes.length; ++i)
+            hashes[i] = keccak256(abi.encodePacked(uint8(0), list[100 * i:100 * i + 100]));
+        return SegmentTree.root(hashes);
+    }
+
     function segmentsHash(bytes32 previous, bytes32 root, uint256 count) external pure returns (bytes32) {
         return keccak256(abi.encode(previous, root, count));
     }
@@ -144,8 +163,22 @@ contract SpecHarness {
     }
 
     /// Reverts with InvalidTask as createTask does.
-    function checkTask(Task calldata task, uint256 unbondSeconds) external pure {
-        TaskRules.check(task, unbondSeconds);
+    function checkTask(Task calldata task, uint256 unbondSeconds, uint256 maxPauseSeconds) external pure {
+        TaskRules.check(task, unbondSeconds, maxPauseSeconds);
+    }
+
+    function detailsHash(
+        Proposal calldata proposal,
+        bytes32 segments,
+        bytes calldata excluded,
+        bytes calldata aux,
+        uint16 included
+    ) public pure returns (bytes32) {
+        return ProposalHash.details(proposal, segments, keccak256(excluded), keccak256(aux), included);
+    }
+
+    function coreHash(bytes32 modelRoot, bytes32 detailsHash_) external pure returns (bytes32) {
+        return ProposalHash.core(modelRoot, detailsHash_);
     }
 
     function proposalHash(
@@ -153,9 +186,12 @@ contract SpecHarness {
         Proposal calldata proposal,
         bytes32 segments,
         bytes calldata excluded,
+        bytes calldata aux,
         uint16 included
     ) external pure returns (bytes32) {
-        return keccak256(abi.encode(roundId, proposal, segments, keccak256(excluded), included));
+        bytes32 details = detailsHash(proposal, segments, excluded, aux, included);
+        bytes32 core = ProposalHash.core(proposal.modelRoot, details);
+        return ProposalHash.outer(roundId, proposal.aggregateRoot, proposal.matrixRoot, core);
     }
 
     function headHash(
@@ -176,12 +212,8 @@ contract SpecHarness {
         return IntegerRules.mean(column);
     }
 
-    function weightedMean(
-        int32[] calldata column,
-        uint32[] calldata examples,
-        uint32 cap
-    ) external pure returns (int32) {
-        return IntegerRules.weightedMean(column, examples, cap);
+    function weightedMean(int32[] calldata column, uint32[] calldata weights) external pure returns (int32) {
+        return IntegerRules.weightedMean(column, weights, type(uint32).max);
     }
 
     function median(int32[] calldata column) external pure returns (int32) {
@@ -211,8 +243,22 @@ contract SpecHarness {
         return IntegerRules.krumScores(IntegerRules.distances(updates), f);
     }
 
-    function krumScoresOf(uint256[][] calldata distances, uint256 f) external pure returns (int256[] memory) {
-        return IntegerRules.krumScores(distances, f);
+    /// Upper triangle, row by row, of the squared distances of clamped updates.
+    function distances(
+        int32[][] calldata updates,
+        uint32 bound
+    ) external pure returns (uint256[] memory upper) {
+        uint256 n = updates.length;
+        int32[][] memory clamped = new int32[][](n);
+        for (uint256 i = 0; i < n; ++i) clamped[i] = IntegerRules.clampAll(updates[i], bound);
+        uint256[][] memory matrix = IntegerRules.distances(clamped);
+        upper = new uint256[]((n * (n - 1)) / 2);
+        uint256 next = 0;
+        for (uint256 i = 0; i < n; ++i) for (uint256 j = i + 1; j < n; ++j) upper[next++] = matrix[i][j];
+    }
+
+    function krumScoresOf(uint256[][] calldata matrix, uint256 f) external pure returns (int256[] memory) {
+        return IntegerRules.krumScores(matrix, f);
     }
 
     function krumSelect(int32[][] calldata updates, uint256 f) external pure returns (uint256) {
@@ -236,9 +282,8 @@ contract SpecHarness {
         uint256 param,
         uint256 select,
         uint32 bound,
-        uint32 cap,
         int32[][] memory updates,
-        uint32[] memory examples
+        uint32[] memory weights
     ) external pure returns (int32[] memory result) {
         if (updates.length == 0) revert IntegerRules.EmptyColumn();
         uint256 size = updates[0].length;
@@ -251,18 +296,17 @@ contract SpecHarness {
             updates = _pick(updates, _select(updates, param, select));
         result = new int32[](size);
         for (uint256 j = 0; j < size; ++j)
-            result[j] = _aggregateColumn(rule, param, cap, _column(updates, j), examples);
+            result[j] = _aggregateColumn(rule, param, _column(updates, j), weights);
     }
 
     function _aggregateColumn(
         Rule rule,
         uint256 param,
-        uint32 cap,
         int32[] memory column,
-        uint32[] memory examples
+        uint32[] memory weights
     ) private pure returns (int32) {
         if (rule == Rule.Sum32) return IntegerRules.sum32(column);
-        if (rule == Rule.WeightedMean) return IntegerRules.weightedMean(column, examples, cap);
+        if (rule == Rule.WeightedMean) return IntegerRules.weightedMean(column, weights, type(uint32).max);
         if (rule == Rule.Median) return IntegerRules.median(column);
         if (rule == Rule.TrimmedMean) return IntegerRules.trimmedMean(column, param);
         return IntegerRules.mean(column);

@@ -18,7 +18,7 @@ from ledger.store import Cid, Codec
 CONTRACT = bytes.fromhex("11" * 20)
 DOMAIN = spec.compute_domain_separator(spec.LEDGER_NAME, 31337, CONTRACT)
 ROUND_ID, AGGREGATOR = 7, 1
-LEAF_LOG2, MATRIX_LOG2, SCALE_BITS = 3, 0, 20
+LEAF_LOG2, MATRIX_LOG2, MODEL_LOG2, SCALE_BITS = 3, 0, 4, 20
 
 UPDATES = {2: [10, -4, 1000, 7], 3: [12, -5, -1000, 7], 5: [-300, -6, 3, 8]}
 NUM_EXAMPLES = {2: 40, 3: 60, 5: 100}
@@ -40,7 +40,7 @@ def encode_blob(kind: spec.Kind, author: int, num_examples: int, values: list[in
         num_examples=num_examples,
         size=len(values),
         scale_bits=SCALE_BITS,
-        leaf_log2=LEAF_LOG2,
+        leaf_log2=LEAF_LOG2 if kind is spec.Kind.UPDATE else MODEL_LOG2,
     )
     return spec.encode_vector(header, spec.encode_int32(values))
 
@@ -119,29 +119,38 @@ def encode_manifest(aggregate: bytes, model: bytes) -> bytes:
 
 def describe_proposal() -> Iterator[Line]:
     """Yield what the aggregator makes, and what the ledger keeps of it."""
-    result = spec.aggregate(RULE, list(UPDATES.values()), list(NUM_EXAMPLES.values()))
+    weights = [spec.compute_weight(RULE, count, stake_wei=0) for count in NUM_EXAMPLES.values()]
+    result = spec.aggregate(RULE, list(UPDATES.values()), weights)
     model = spec.apply_model_step(BASE, result)
     aggregate_blob = encode_blob(spec.Kind.AGGREGATE, AGGREGATOR, len(UPDATES), result)
     model_blob = encode_blob(spec.Kind.MODEL, AGGREGATOR, 0, model)
     manifest = encode_manifest(aggregate_blob, model_blob)
     proposal = spec.Proposal(
-        aggregate_root=spec.compute_vector_root(result, LEAF_LOG2),
+        aggregate_root=spec.compute_vector_root(result, MODEL_LOG2),
         matrix_root=spec.compute_matrix_root(list(UPDATES.values()), MATRIX_LOG2),
+        model_root=spec.compute_vector_root(model, MODEL_LOG2),
         members_root=spec.compute_members_root([commit(client) for client in UPDATES]),
-        model_root=spec.compute_vector_root(model, LEAF_LOG2),
         data_id=hashlib.sha256(manifest).digest(),
+        committed=len(UPDATES),
     )
     segments_hash = bytes.fromhex(dict(describe_segments())["segments hash 2"])
-    stored = spec.compute_proposal_hash(
-        ROUND_ID, proposal, segments_hash=segments_hash, excluded=spec.encode_exclusions([]), included=len(UPDATES)
+    outcome = spec.make_outcome(
+        proposal,
+        segments_hash=segments_hash,
+        excluded=spec.encode_exclusions([]),
+        aux=spec.compute_aux(RULE, list(UPDATES.values()), weights),
+        included=len(UPDATES),
     )
+    stored = spec.compute_outcome_hash(ROUND_ID, outcome)
     yield "aggregate", str(result)
     yield "model", str(model)
     yield "aggregate blob sha256", content_of(aggregate_blob).digest.hex()
     yield "model blob sha256", content_of(model_blob).digest.hex()
     yield "manifest", manifest.hex()
-    for name in ("aggregate_root", "matrix_root", "members_root", "model_root", "data_id"):
+    for name in ("aggregate_root", "matrix_root", "model_root", "members_root", "data_id"):
         yield name.replace("_", " "), getattr(proposal, name).hex()
+    yield "details hash", outcome.details_hash.hex()
+    yield "core hash", spec.compute_core_hash(outcome.model_root, outcome.details_hash).hex()
     yield "proposal hash", stored.hex()
     yield "head", spec.compute_head(spec.ZERO_DIGEST, ROUND_ID, stored).hex()
 
@@ -150,7 +159,7 @@ def describe() -> list[Line]:
     """Return every value of the worked round with its name, in the order of the document."""
     lines: list[Line] = [
         ("domain separator", DOMAIN.hex()),
-        ("base model root", spec.compute_vector_root(BASE, LEAF_LOG2).hex()),
+        ("base model root", spec.compute_vector_root(BASE, MODEL_LOG2).hex()),
     ]
     for client in UPDATES:
         lines += describe_client(client)

@@ -34,10 +34,12 @@ def compute_mean(updates: Int32Array, bound: int, *, slots: Sequence[int] | None
 
 
 def compute_weighted_mean(updates: Int32Array, bound: int, weights: Sequence[int]) -> Int32Array:
-    """Return rdiv(sum of w x, sum of w) per coordinate (§5.3).
+    """Return rdiv(sum of w x, sum of w) per coordinate, zeros where nobody weighs anything (§5.3).
 
-    Args: updates: int32[n, d]. bound: 1 to 2**23 - 1. weights: n integers of 1 to 2**20 - 1.
+    Args: updates: int32[n, d]. bound: 1 to 2**23 - 1. weights: n integers of 0 to 2**20 - 1.
     """
+    if not any(weights):
+        return np.zeros(updates.shape[1], dtype=np.int32)
     return _compute_weighted(updates, bound, range(len(updates)), weights)
 
 

@@ -21,23 +21,24 @@ from ledger.spec.errors import WrongLength, WrongShape
 _MAX_UPDATES = (1 << 16) - 1
 
 
-def aggregate(params: spec.RuleParams, updates: Int32Array, num_examples: Sequence[int]) -> Int32Array:
+def aggregate(params: spec.RuleParams, updates: Int32Array, weights: Sequence[int]) -> Int32Array:
     """Return what `spec.aggregate` returns for the same input, bit for bit.
 
-    Args: params: from the task. updates: int32[n, d], clients in rising id. num_examples: n integers >= 1.
+    Args: params: from the task. updates: int32[n, d], clients in rising id. weights: n integers >= 0
+        (spec.compute_weight); only the weighted mean reads them.
     Returns: int32[d].
     Raises: RuleNotApplicable: n is below the rule's minimum. WrongShape: updates is no matrix of int32.
     """
     _verify_updates(updates)
-    if not _is_within_proof(params, updates, num_examples):
-        return _aggregate_by_spec(params, updates, num_examples)
+    if not _is_within_proof(params, updates, weights):
+        return _aggregate_by_spec(params, updates, weights)
     rule, bound = params.rule, params.bound
     if rule is spec.Rule.SUM32:
         return compute_sum32(updates)
     if rule is spec.Rule.MEAN:
         return compute_mean(updates, bound)
     if rule is spec.Rule.WEIGHTED_MEAN:
-        return compute_weighted_mean(updates, bound, spec.compute_weights(num_examples, params.examples_cap))
+        return compute_weighted_mean(updates, bound, weights)
     if rule is spec.Rule.MEDIAN:
         return compute_median(updates, bound)
     if rule is spec.Rule.TRIMMED_MEAN:
@@ -52,6 +53,20 @@ def select_updates(params: spec.RuleParams, updates: Int32Array) -> list[int]:
     """
     scores = spec.compute_scores_from_distances(compute_distances(updates, params.bound), params.parameter)
     return spec.select_lowest(scores, 1 if params.rule is spec.Rule.KRUM else params.select)
+
+
+def compute_aux(params: spec.RuleParams, updates: Int32Array, weights: Sequence[int]) -> bytes:
+    """Return what `spec.compute_aux` returns for the same input, bit for bit (§5.8).
+
+    Args: params: from the task. updates: int32[n, d], clients in rising id. weights: n integers of 0 to 2**32 - 1.
+    """
+    _verify_updates(updates)
+    if params.rule not in (spec.Rule.KRUM, spec.Rule.MULTI_KRUM):
+        return spec.compute_aux(params, [], weights)  # it is not made of the updates
+    if not 1 <= params.bound <= spec.MAX_BOUND:
+        return spec.compute_aux(params, updates.tolist(), weights)
+    distances = compute_distances(updates, params.bound)
+    return spec.encode_distances([row[j] for i, row in enumerate(distances) for j in range(i + 1, len(row))])
 
 
 def apply_model_step(model_q: Int32Array, aggregate_q: Int32Array) -> Int32Array:
@@ -74,18 +89,20 @@ def _verify_updates(updates: Int32Array) -> None:
         raise WrongShape(field="the updates", got=f"{updates.dtype} {list(updates.shape)}", want="int32 [n, d]")
 
 
-def _is_within_proof(params: spec.RuleParams, updates: Int32Array, num_examples: Sequence[int]) -> bool:
+def _is_within_proof(params: spec.RuleParams, updates: Int32Array, weights: Sequence[int]) -> bool:
     """Return whether the ranges hold from which the modules of this package prove that nothing overflows."""
     n = len(updates)
     return (
         max(1, spec.compute_min_updates(params.rule, params.parameter, params.select)) <= n <= _MAX_UPDATES
         and 1 <= params.bound <= spec.MAX_BOUND
-        and 1 <= params.examples_cap <= spec.MAX_EXAMPLES_CAP
-        and len(num_examples) == n
-        and min(num_examples) >= 1
+        and (params.rule is not spec.Rule.WEIGHTED_MEAN or _are_weights(weights, n))
     )
 
 
-def _aggregate_by_spec(params: spec.RuleParams, updates: Int32Array, num_examples: Sequence[int]) -> Int32Array:
-    values = spec.aggregate(params, updates.tolist(), num_examples)
+def _are_weights(weights: Sequence[int], n: int) -> bool:
+    return len(weights) == n and all(0 <= weight <= spec.MAX_EXAMPLES_CAP for weight in weights)
+
+
+def _aggregate_by_spec(params: spec.RuleParams, updates: Int32Array, weights: Sequence[int]) -> Int32Array:
+    values = spec.aggregate(params, updates.tolist(), weights)
     return np.array(values, dtype=np.int64).astype(np.int32)

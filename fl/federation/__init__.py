@@ -12,10 +12,10 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from fl.aggregation import aggregate
-from fl.federation import aggregator, clients, setup
+from fl.aggregation import aggregate, compute_aux
+from fl.federation import aggregator, clients, commits, setup
 from fl.federation.context import Context, Roster, RoundPlan
-from fl.federation.results import Observer, Progress, RoundResult, RunResult, find_unmet
+from fl.federation.results import Conviction, Observer, Progress, RoundResult, RunResult, find_unmet
 from fl.workload import PlainRun, Vector, Workload, run_plain
 from ledger import spec
 from ledger.audit import replay
@@ -25,12 +25,15 @@ from ledger.history import load_round
 from ledger.journal import Journal
 from ledger.keys import Keystore, password_for
 from ledger.project import Project
+from ledger.proving import make_proof
 from ledger.records import AuditReport, RoundRecord, Verdict
-from ledger.script import Script, load_script
+from ledger.script import RuleSection, Script, load_script
+from ledger.statements import write_publications
 from ledger.store import EmbeddedStore, open_store
 
 MAX_ATTEMPTS = 3
 """How often a round is opened again when its deadline passed while nobody ran it."""
+_BOND_IS_FREE = spec.TERMINAL - {spec.Phase.VOIDED}
 
 
 def ignore(progress: Progress) -> None:
@@ -45,6 +48,7 @@ class Federation:
         self.project, self.script = project, script
         self.network = project.network(network)
         self.journal = Journal(project.journal_path)
+        self._convicted = 0
         self.chain = Chain.connect(self.network, self.journal)
         self.ctx = Context(
             script=script,
@@ -96,10 +100,11 @@ class Federation:
         roster, task_id, model, cid = self._set_up()
         results: list[RoundResult] = []
         for number in range(1, self.script.run.rounds + 1):
-            result, model, cid = self._run_round(roster, task_id, number, model, cid)
-            results.append(result)
-            if result.verdict in (Verdict.FAIL, Verdict.INCOMPLETE):
+            found, model, cid = self._run_round(roster, task_id, number, model, cid)
+            results += found
+            if found[-1].verdict in (Verdict.FAIL, Verdict.INCOMPLETE):
                 break
+        self._release_bond(roster, task_id)
         twins, seconds = self._run_twins()
         return RunResult(
             name=self.script.run.name,
@@ -114,39 +119,63 @@ class Federation:
     def _set_up(self) -> tuple[Roster, int, Vector, str]:
         keys, password = Keystore(self.project.keys_dir), password_for(self.network)
         operator = setup.find_operator(self.network.devnet, keys, password)
-        roster = setup.enrol(self.ctx, keys, password, operator)
+        challenger = setup.find_challenger(self.network.devnet, keys, password, operator)
+        roster = setup.enrol(self.ctx, keys, password, operator=operator, challenger=challenger)
         task_id, cid = setup.create_task(self.ctx, operator)
         return roster, task_id, self.ctx.workload.compute_genesis(), cid
 
     def _run_round(
         self, roster: Roster, task_id: int, number: int, model: Vector, cid: str
-    ) -> tuple[RoundResult, Vector, str]:
-        started = time.perf_counter()
-        plan = self._open(roster, task_id, number, model, cid)
+    ) -> tuple[list[RoundResult], Vector, str]:
+        """Run a round, and once more with the next aggregator for each proposal that the court strikes."""
+        results: list[RoundResult] = []
+        attempt = 1
+        while True:
+            plan = self._open(roster, task_id, number, attempt, model, cid)
+            result, model, cid = self._run_attempt(roster, plan, model, cid)
+            results.append(result)
+            if result.conviction is None or len(results) > len(roster.aggregators):
+                return results, model, cid
+            self._convicted += 1
+            attempt = plan.attempt + 1
+
+    def _run_attempt(self, roster: Roster, plan: RoundPlan, model: Vector, cid: str) -> tuple[RoundResult, Vector, str]:
+        started, number = time.perf_counter(), plan.number
         submissions, refusals, training = clients.prepare_all(self.ctx, roster, plan)
-        refusals += clients.relay(self.ctx, roster, plan, submissions)
-        refusals += clients.commit_alone(self.ctx, roster, plan, submissions, "duplicate")
+        refusals += commits.send_all(self.ctx, roster, plan, submissions)
+        refusals += commits.commit_alone(self.ctx, roster, plan, submissions, "duplicate")
         self.ctx.tell("commit", number, len(submissions), len(submissions))
         self.chain.wait_until(plan.commit_end + 1)
-        refusals += clients.commit_alone(self.ctx, roster, plan, submissions, "late")
+        refusals += commits.commit_alone(self.ctx, roster, plan, submissions, "late")
         publications = clients.publish_all(self.ctx, roster, plan, submissions)
+        folder = self.project.state_dir / "publications" / self.chain.fingerprint
+        write_publications(folder, clients.list_publications(self.ctx, plan, publications))
         self.chain.wait_until(plan.data_end + 1)
         collected = aggregator.collect(self.ctx, roster, plan, publications)
         outcome = aggregator.propose(self.ctx, roster, plan, collected)
+        if outcome is None:
+            self._let_expire(roster, plan)
         record, report = self._replay(plan)
+        conviction = None
         if outcome is not None and report.verdict is Verdict.PASS:
             self._finalise(roster, plan, record)
             model, cid = outcome, record.model.cid
+        elif report.verdict is Verdict.FAIL and self.script.run.dispute:
+            conviction = self._convict(roster, plan, record, report)
         result = self._describe(roster, plan, record, report, refusals, model)
+        result = replace(result, conviction=conviction)
         return replace(result, seconds=time.perf_counter() - started, training_seconds=training), model, cid
 
-    def _open(self, roster: Roster, task_id: int, number: int, model: Vector, cid: str) -> RoundPlan:
+    def _open(
+        self, roster: Roster, task_id: int, number: int, first_attempt: int, model: Vector, cid: str
+    ) -> RoundPlan:
         """Open the round; one whose deadline passed while nobody ran it is expired and opened again."""
-        aggregator_id, account = roster.aggregator.participant, roster.aggregator.account
-        for attempt in range(1, MAX_ATTEMPTS + 1):
+        party = roster.aggregators[self._convicted % len(roster.aggregators)]
+        for attempt in range(first_attempt, first_attempt + MAX_ATTEMPTS):
             key = self.ctx.key("round", number, attempt, "open")
-            receipt = self.chain.open_round(task_id, aggregator_id, key=key, sender=account)
-            round_id = int(receipt.find("RoundOpened").args["round_id"])
+            receipt = self.chain.open_round(task_id, party.participant, key=key, sender=party.account)
+            opened = receipt.find("RoundOpened").args
+            round_id = int(opened["round_id"])
             view = self.chain.get_round(round_id)
             if view.phase is spec.Phase.OPEN and self.chain.now() > view.propose_end:
                 key = self.ctx.key("round", number, attempt, "expire")
@@ -159,27 +188,71 @@ class Federation:
             number=number,
             attempt=attempt,
             round_id=round_id,
+            aggregator=party,
             base=model,
             base_cid=cid,
-            commit_end=view.commit_end,
-            data_end=view.data_end,
+            commit_end=opened["commit_end"],
+            data_end=opened["data_end"],
         )
+
+    def _let_expire(self, roster: Roster, plan: RoundPlan) -> None:
+        """End a round that its aggregator could neither propose nor abandon."""
+        view = self.chain.get_round(plan.round_id)
+        if view.phase is spec.Phase.OPEN:
+            self.chain.wait_until(view.propose_end + 1)
+            key = self.ctx.key(*plan.key("let-expire"))
+            self.chain.expire(plan.round_id, key=key, sender=roster.operator)
 
     def _replay(self, plan: RoundPlan) -> tuple[RoundRecord, AuditReport]:
         """Judge the round from chain and store alone, as a stranger would."""
         self.ctx.tell("replay", plan.number, 0, 1)
         record = load_round(self.chain, self.ctx.store, plan.round_id)
-        report = replay(record, aggregate)
+        report = replay(record, aggregate, compute_aux)
         self.ctx.tell("replay", plan.number, 1, 1)
         return record, report
+
+    def _convict(self, roster: Roster, plan: RoundPlan, record: RoundRecord, report: AuditReport) -> Conviction:
+        """Prove a wrong proposal to the court and have the aggregator's bond taken."""
+        self.ctx.tell("dispute", plan.number, 0, 2)
+        proof = make_proof(record, report)
+        key, challenger = self.ctx.key(*plan.key("prove")), roster.challenger
+        receipt = self.chain.prove(proof, key=key, sender=challenger)
+        self.ctx.tell("dispute", plan.number, 1, 2)
+        settled = self.chain.settle(plan.round_id, key=self.ctx.key(*plan.key("settle")), sender=challenger)
+        self.ctx.tell("dispute", plan.number, 2, 2)
+        proven, slashed = receipt.find("FraudProven").args, settled.find("Slashed").args
+        return Conviction(
+            function=proof.function,
+            coordinate=proven["coordinate"],
+            claimed=proven["claimed"],
+            recomputed=proven["recomputed"],
+            aggregator=slashed["id"],
+            gas_used=receipt.gas_used,
+            to_challenger_wei=slashed["to_challenger"],
+            to_clients_wei=slashed["to_clients"],
+            burnt_wei=slashed["burnt"],
+        )
 
     def _finalise(self, roster: Roster, plan: RoundPlan, record: RoundRecord) -> None:
         view = self.chain.get_round(plan.round_id)
         self.chain.wait_until(view.challenge_end + 1)
         key = self.ctx.key(*plan.key("finalise"))
         if record.proposal is not None:
-            self.chain.finalise(plan.round_id, record.proposal, record.exclusions, key=key, sender=roster.operator)
+            outcome = spec.make_outcome(
+                record.proposal,
+                segments_hash=record.segments_hash,
+                excluded=spec.encode_exclusions(record.exclusions),
+                aux=record.aux,
+                included=record.included,
+            )
+            self.chain.finalise(plan.round_id, outcome, key=key, sender=roster.operator)
         self.ctx.tell("finalise", plan.number, 1, 1)
+
+    def _release_bond(self, roster: Roster, task_id: int) -> None:
+        """Free the aggregator's bond, unless a round is still to be judged or a verdict holds it."""
+        state = self.chain.get_task_state(task_id)
+        if state.bonded and self.chain.get_round(state.current_round).phase in _BOND_IS_FREE:
+            self.chain.release_bond(task_id, key=self.ctx.key("release-bond"), sender=roster.operator)
 
     def _describe(
         self,
@@ -193,6 +266,7 @@ class Federation:
         excluded = tuple((roster.number_of(client), f"FT{reason}") for client, reason in record.exclusions)
         return RoundResult(
             number=plan.number,
+            task_number=record.number,
             round_id=plan.round_id,
             committed=report.committed,
             included=report.included,
@@ -202,7 +276,7 @@ class Federation:
             verdict=report.verdict,
             grade=report.grade,
             block=record.block,
-            gas_used=self.chain.gas_used(self.ctx.key("round", plan.number) + "/"),
+            gas_used=self.chain.gas_used(self.ctx.key(*plan.key()) + "/"),
             seconds=0.0,
             training_seconds=0.0,
             report=report,
@@ -212,23 +286,24 @@ class Federation:
         accuracies, seconds = {}, {}
         for rule in self.script.compare:
             started = time.perf_counter()
-            accuracies[rule.label] = self.run_twin(rule.rule, rule.parameter, rule.select or 0).accuracies
+            accuracies[rule.label] = self.run_twin(rule).accuracies
             seconds[rule.label] = time.perf_counter() - started
         return accuracies, seconds
 
-    def run_twin(self, rule: spec.Rule, parameter: int = 0, select: int = 0) -> PlainRun:
+    def run_twin(self, rule: RuleSection) -> PlainRun:
         """Return the same learning without a ledger, under a rule: same split, same training, same integers."""
         params = spec.RuleParams(
-            rule=rule,
-            parameter=parameter,
-            select=select,
+            rule=rule.rule,
+            parameter=rule.parameter,
+            select=rule.select or 0,
             bound=self.script.format.bound,
             examples_cap=self.script.format.examples_cap,
+            wei_per_weight=rule.wei_per_weight,
         )
         rounds = self.script.run.rounds
         return run_plain(
-            self.ctx.workload, params, rounds, on_round=lambda n: self.ctx.tell("twin", n, n, rounds, rule.name.lower())
+            self.ctx.workload, params, rounds, on_round=lambda n: self.ctx.tell("twin", n, n, rounds, rule.name)
         )
 
 
-__all__ = ["Federation", "Observer", "Progress", "RoundResult", "RunResult", "find_unmet"]
+__all__ = ["Conviction", "Federation", "Observer", "Progress", "RoundResult", "RunResult", "find_unmet"]

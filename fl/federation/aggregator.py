@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from fl.aggregation import aggregate, apply_model_step
+from fl.aggregation import aggregate, apply_model_step, compute_aux
 from fl.federation.clients import Publication
 from fl.federation.context import Context, Roster, RoundPlan, header_of
 from fl.workload import Vector
@@ -32,8 +32,8 @@ class Collected:
     """The included ones."""
     matrix: Vector
     """Their updates, int32[n, d]."""
-    num_examples: tuple[int, ...]
-    """Their examples."""
+    weights: tuple[int, ...]
+    """What each of them weighs in a weighted mean."""
 
     @property
     def exclusions(self) -> tuple[tuple[int, int], ...]:
@@ -47,7 +47,9 @@ def collect(ctx: Context, roster: Roster, plan: RoundPlan, publications: Mapping
     Exclusion is decided by the same function that auditors use; its reason is the FT code of the error.
     """
     record = load_round(ctx.chain, ctx.store, plan.round_id)
-    entries, members, rows, examples = [], [], [], []
+    if record.signed_list is not None and record.signed_list.problem is not None:
+        raise record.signed_list.problem  # our own list is gone: without it nobody is known to have committed
+    entries, members, rows, weights = [], [], [], []
     for done, member in enumerate(record.members, start=1):
         publication = publications.get(member.client)
         try:
@@ -60,7 +62,7 @@ def collect(ctx: Context, roster: Roster, plan: RoundPlan, publications: Mapping
             entries.append(_entry(member, publication, 0))
             members.append(member)
             rows.append(values)
-            examples.append(blob.header.num_examples)
+            weights.append(record.compute_weight(member.client, blob.header.num_examples))
         ctx.tell("aggregate", plan.number, done, len(record.members))
     matrix = np.stack(rows) if rows else np.empty((0, record.task.size), dtype=np.int32)
     return Collected(
@@ -68,7 +70,7 @@ def collect(ctx: Context, roster: Roster, plan: RoundPlan, publications: Mapping
         entries=tuple(entries),
         members=tuple(members),
         matrix=matrix,
-        num_examples=tuple(examples),
+        weights=tuple(weights),
     )
 
 
@@ -97,8 +99,12 @@ def _entry(member: spec.Member, publication: Publication | None, reason: int) ->
 
 
 def propose(ctx: Context, roster: Roster, plan: RoundPlan, collected: Collected) -> Vector | None:
-    """Aggregate, store the results, propose their roots; return the next model, None when the quorum is not met."""
-    excluded, party = collected.exclusions, roster.aggregator
+    """Aggregate, store the results, propose their roots; return the next model, None when the quorum is not met.
+
+    A round without quorum is abandoned; one in accumulated mode, whose clients the ledger has not counted, is left to
+    expire.
+    """
+    excluded, party = collected.exclusions, plan.aggregator
     manifest = spec.Manifest(
         domain_separator=ctx.chain.domain_separator,
         round_id=plan.round_id,
@@ -108,26 +114,29 @@ def propose(ctx: Context, roster: Roster, plan: RoundPlan, collected: Collected)
         entries=collected.entries,
     )
     if len(collected.members) < collected.task.quorum:
+        if collected.task.mode is spec.CommitMode.ACCUMULATED:
+            return None
         data_id = _put_manifest(ctx, manifest)
         key = ctx.key(*plan.key("abandon"))
         ctx.chain.abandon(plan.round_id, data_id, excluded, key=key, sender=party.account)
         return None
-    result, model = _compute(ctx, plan, collected)
+    result, model = _compute(ctx, plan, collected, is_honest=party is not roster.aggregators[0])
     named = replace(
         manifest,
         aggregate=_put_vector(ctx, plan, spec.Kind.AGGREGATE, party.participant, result, len(collected.members)),
         model=_put_vector(ctx, plan, spec.Kind.MODEL, party.participant, model, 0),
     )
     proposal = _make_proposal(collected, result, model, _put_manifest(ctx, named))
+    aux = compute_aux(collected.task.rule_params(), collected.matrix, collected.weights)
     key = ctx.key(*plan.key("propose"))
-    ctx.chain.propose(plan.round_id, proposal, excluded, key=key, sender=party.account)
+    ctx.chain.propose(plan.round_id, proposal, excluded, aux, key=key, sender=party.account)
     return model
 
 
-def _compute(ctx: Context, plan: RoundPlan, collected: Collected) -> tuple[Vector, Vector]:
-    result = aggregate(collected.task.rule_params(), collected.matrix, collected.num_examples)
+def _compute(ctx: Context, plan: RoundPlan, collected: Collected, *, is_honest: bool) -> tuple[Vector, Vector]:
+    result = aggregate(collected.task.rule_params(), collected.matrix, collected.weights)
     for event in ctx.script.events:
-        if isinstance(event, AggregatorEvent) and event.covers(plan.number):
+        if isinstance(event, AggregatorEvent) and event.covers(plan.number) and not is_honest:
             result = result.copy()
             result[event.coordinate or 0] += 1  # the smallest lie: one unit in one coordinate
     return result, apply_model_step(plan.base, result)
@@ -150,9 +159,10 @@ def _put_manifest(ctx: Context, manifest: spec.Manifest) -> bytes:
 def _make_proposal(collected: Collected, result: Vector, model: Vector, data_id: bytes) -> spec.Proposal:
     task = collected.task
     return spec.Proposal(
-        aggregate_root=commitments.compute_vector_root(result, task.leaf_log2),
+        aggregate_root=commitments.compute_vector_root(result, task.model_log2),
         matrix_root=commitments.compute_matrix_root(collected.matrix, task.matrix_log2),
         members_root=spec.compute_members_root(collected.members),
-        model_root=commitments.compute_vector_root(model, task.leaf_log2),
+        model_root=commitments.compute_vector_root(model, task.model_log2),
         data_id=data_id,
+        committed=len(collected.entries),
     )

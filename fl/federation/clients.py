@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from fl.attacks.protocol import MALFORMATIONS
 from fl.federation.context import Context, Party, Roster, RoundPlan, header_of
 from fl.workload import find_absent
 from ledger import commitments, spec
-from ledger.chain import Entry
-from ledger.errors import FedtrailError
 from ledger.history import to_content
 from ledger.script import MalformEvent
-from ledger.signing import recover, sign_digest
+from ledger.signing import sign_digest
 from ledger.store import Cid
 
 
@@ -111,74 +109,21 @@ def _make_update(ctx: Context, plan: RoundPlan, client: int, party: Party) -> di
 
 def _sign_commitment(ctx: Context, plan: RoundPlan, client: int, party: Party, kept: dict[str, object]) -> Submission:
     member = spec.Member(client=party.participant, commitment=bytes.fromhex(str(kept["commitment"])))
-    digest = _commitment_digest(ctx, plan, member)
+    digest = compute_digest(ctx, plan, member)
     if find_malformation(ctx, client, plan.number) == "wrong-signer":
         digest = spec.keccak256(digest)  # what a signature by or for somebody else looks like: it recovers elsewhere
     signature = sign_digest(party.account, digest)
     return Submission(client=client, member=member, signature=signature, cid=str(kept["cid"]))
 
 
-def _commitment_digest(ctx: Context, plan: RoundPlan, member: spec.Member) -> bytes:
+def compute_digest(ctx: Context, plan: RoundPlan, member: spec.Member) -> bytes:
+    """Return what a client signs to commit in a round."""
     return commitments.compute_commitment_digest(
         domain_separator=ctx.chain.domain_separator,
         round_id=plan.round_id,
         client=member.client,
         commitment=member.commitment,
     )
-
-
-def relay(ctx: Context, roster: Roster, plan: RoundPlan, submissions: Sequence[Submission]) -> Refusals:
-    """Send the commitments of a round in one verified batch; return who was refused.
-
-    The relayer checks each signature first: the contract refuses a batch as a whole, and nobody should be able to
-    keep the others out of a round with a bad signature of its own, or with a commitment of its own in between.
-    """
-    good: list[Submission] = []
-    refusals: Refusals = []
-    for submission in submissions:
-        if find_malformation(ctx, submission.client, plan.number) == "late":
-            continue  # it comes by itself, when the phase is over: commit_alone
-        try:
-            _verify_submission(ctx, roster, plan, submission)
-        except FedtrailError as error:
-            refusals.append((submission.client, error.code))
-        else:
-            good.append(submission)
-    return refusals + _send_commitments(ctx, roster, plan, good)
-
-
-def _send_commitments(ctx: Context, roster: Roster, plan: RoundPlan, good: Sequence[Submission]) -> Refusals:
-    """Send one batch; when the contract refuses it as a whole, send each alone and tell who was refused."""
-    if not good:
-        return []
-    try:
-        _send_batch(ctx, roster, plan, good, "commit")
-    except (spec.RuleError, spec.SpecError):
-        pass  # somebody committed by itself meanwhile, or the round filled up: the others still have their places
-    else:
-        return []
-    refusals: Refusals = []
-    for submission in good:
-        try:
-            _send_batch(ctx, roster, plan, [submission], f"client/{submission.client}/commit")
-        except (spec.RuleError, spec.SpecError) as error:
-            refusals.append((submission.client, error.code))
-    return refusals
-
-
-def _send_batch(ctx: Context, roster: Roster, plan: RoundPlan, submissions: Sequence[Submission], name: str) -> None:
-    entries = [
-        Entry(client=s.member.client, commitment=s.member.commitment, signature=s.signature) for s in submissions
-    ]
-    ctx.chain.commit_batch(plan.round_id, entries, key=ctx.key(*plan.key(name)), sender=roster.operator)
-
-
-def _verify_submission(ctx: Context, roster: Roster, plan: RoundPlan, submission: Submission) -> None:
-    party = roster.clients[submission.client - 1]
-    signer = recover(_commitment_digest(ctx, plan, submission.member), submission.signature)
-    if signer != party.address:
-        client = submission.member.client
-        raise spec.WrongSigner(got="0x" + signer.hex(), want=party.account.address, client=client)
 
 
 def publish_all(
@@ -199,6 +144,22 @@ def publish_all(
     return publications
 
 
+def list_publications(ctx: Context, plan: RoundPlan, publications: Mapping[int, Publication]) -> spec.Manifest:
+    """Return what clients signed about a round as the list that attestors read: a manifest that names no vectors."""
+    entries = [
+        spec.ManifestEntry(client=client, reason=0, content=said.content, signature=said.signature)
+        for client, said in sorted(publications.items())
+    ]
+    return spec.Manifest(
+        domain_separator=ctx.chain.domain_separator,
+        round_id=plan.round_id,
+        base=None,
+        aggregate=None,
+        model=None,
+        entries=tuple(entries),
+    )
+
+
 def _sign_publication(ctx: Context, plan: RoundPlan, party: Party, cid: Cid) -> Publication:
     content = to_content(cid)
     digest = commitments.compute_publication_digest(
@@ -208,21 +169,3 @@ def _sign_publication(ctx: Context, plan: RoundPlan, party: Party, cid: Cid) -> 
         content=content,
     )
     return Publication(content=content, signature=sign_digest(party.account, digest))
-
-
-def commit_alone(
-    ctx: Context, roster: Roster, plan: RoundPlan, submissions: Sequence[Submission], kind: str
-) -> Refusals:
-    """Let clients that a script makes `late` or `duplicate` commit by themselves; return how the ledger answered."""
-    refusals: Refusals = []
-    for submission in submissions:
-        if find_malformation(ctx, submission.client, plan.number) != kind:
-            continue
-        party = roster.clients[submission.client - 1]
-        key = ctx.key(*plan.key("client", submission.client, kind))
-        member = submission.member
-        try:
-            ctx.chain.commit(plan.round_id, member.client, member.commitment, key=key, sender=party.account)
-        except spec.RuleError as error:
-            refusals.append((submission.client, error.code))
-    return refusals

@@ -42,8 +42,10 @@ class Roster:
 
     operator: LocalAccount
     """Pays for registrations, relays commitments, governs the ledger."""
-    aggregator: Party
-    """Opens rounds and proposes aggregates."""
+    aggregators: tuple[Party, ...]
+    """Open rounds and propose aggregates: one at a time, the next one when one is convicted."""
+    challenger: LocalAccount
+    """Proves a wrong proposal to the court."""
     clients: tuple[Party, ...]
     """Clients 1 to n of the script, in order."""
 
@@ -91,6 +93,8 @@ class RoundPlan:
     """Counts rounds that had to be opened again, from 1."""
     round_id: int
     """Its number in the ledger."""
+    aggregator: Party
+    """Who runs it."""
     base: Vector
     """Global model that clients train on, int32[d]."""
     base_cid: str
@@ -124,5 +128,5 @@ def header_of(
         num_examples=num_examples,
         size=ctx.workload.layout.size if size is None else size,
         scale_bits=ctx.script.format.scale_bits,
-        leaf_log2=ctx.script.format.leaf_log2,
+        leaf_log2=ctx.script.format.leaf_log2 if kind is spec.Kind.UPDATE else ctx.script.format.model_log2,
     )

@@ -31,11 +31,37 @@ Observer = Callable[[Progress], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Conviction:
+    """A proposal that the court struck, and what that cost whom."""
+
+    function: str
+    """Proof, by the court's function."""
+    coordinate: int
+    """First coordinate that is wrong."""
+    claimed: int
+    """What the aggregator said there."""
+    recomputed: int
+    """What the rule gives."""
+    aggregator: int
+    """Participant that lost its bond."""
+    gas_used: int
+    """Gas of the proof."""
+    to_challenger_wei: int
+    """Its reward, after an hour in escrow."""
+    to_clients_wei: int
+    """The clients' share."""
+    burnt_wei: int
+    """What nobody gets."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RoundResult:
     """One round as it ended."""
 
     number: int
-    """Round of the run, from 1."""
+    """Round of the run, from 1; a round that was struck and the one in its place have the same."""
+    task_number: int
+    """Number among all rounds of the task, from 1: what commands call the round."""
     round_id: int
     """Its number in the ledger."""
     committed: int
@@ -62,6 +88,8 @@ class RoundResult:
     """Part of it spent on training and quantising: what plain federated learning does too."""
     report: AuditReport
     """The replay."""
+    conviction: Conviction | None = None
+    """Set if the proposal was struck: the round has no effect, and another one took its place."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,9 +113,9 @@ class RunResult:
 
     @property
     def verdict(self) -> Verdict:
-        """The worst verdict of the rounds."""
+        """The worst verdict of the rounds that were not struck."""
         order = (Verdict.FAIL, Verdict.INCOMPLETE, Verdict.PASS, Verdict.NOTHING)
-        found = {result.verdict for result in self.rounds}
+        found = {result.verdict for result in self.rounds if result.conviction is None}
         return next((verdict for verdict in order if verdict in found), Verdict.NOTHING)
 
     @property

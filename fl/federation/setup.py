@@ -24,13 +24,21 @@ def find_operator(devnet: bool, keys: Keystore, password: str) -> LocalAccount:
     return funded_account(0) if devnet else keys.load("operator", password)
 
 
-def enrol(ctx: Context, keys: Keystore, password: str, operator: LocalAccount) -> Roster:
-    """Register the aggregator and the clients that are not registered yet; return everybody.
+def find_challenger(devnet: bool, keys: Keystore, password: str, operator: LocalAccount) -> LocalAccount:
+    """Return who proves fraud: on a devnet its second funded account, else the key `challenger` or the operator."""
+    if devnet:
+        return funded_account(1)
+    return keys.load("challenger", password) if "challenger" in keys.names() else operator
+
+
+def enrol(ctx: Context, keys: Keystore, password: str, *, operator: LocalAccount, challenger: LocalAccount) -> Roster:
+    """Register the aggregators and the clients that are not registered yet; return everybody.
 
     Each has a hot key NAME that signs and a cold key NAME-owner that the stake returns to. Registrations are sent in
     the order of the clients, so that participant ids rise with them.
     """
-    names = ["aggregator", *(f"c{i}" for i in range(1, ctx.script.clients.count + 1))]
+    aggregators = ["aggregator", *(f"aggregator-{i}" for i in range(2, ctx.script.aggregator.count + 1))]
+    names = [*aggregators, *(f"c{i}" for i in range(1, ctx.script.clients.count + 1))]
     accounts = {name: _ensure_key(keys, name, password) for name in names}
     missing = [name for name in names if ctx.chain.find_participant(accounts[name].address) is None]
     for done, name in enumerate(missing, start=1):
@@ -39,7 +47,10 @@ def enrol(ctx: Context, keys: Keystore, password: str, operator: LocalAccount) -
     parties = {name: _party(ctx, name, accounts[name]) for name in names}
     _give_gas_money(ctx, operator, parties)
     return Roster(
-        operator=operator, aggregator=parties["aggregator"], clients=tuple(parties[name] for name in names[1:])
+        operator=operator,
+        challenger=challenger,
+        aggregators=tuple(parties[name] for name in aggregators),
+        clients=tuple(parties[name] for name in names[len(aggregators) :]),
     )
 
 
@@ -51,7 +62,7 @@ def _ensure_key(keys: Keystore, name: str, password: str) -> LocalAccount:
 
 
 def _register(ctx: Context, keys: Keystore, operator: LocalAccount, account: LocalAccount, name: str) -> None:
-    role = Role.AGGREGATOR if name == "aggregator" else Role.CLIENT
+    role = Role.AGGREGATOR if name.startswith("aggregator") else Role.CLIENT
     section = ctx.script.aggregator if role is Role.AGGREGATOR else ctx.script.clients
     ctx.chain.register(
         role=role,
@@ -71,10 +82,12 @@ def _party(ctx: Context, name: str, account: LocalAccount) -> Party:
 
 
 def _give_gas_money(ctx: Context, operator: LocalAccount, parties: dict[str, Party]) -> None:
-    """Pay for the gas of who sends transactions: the aggregator, and clients that a script lets commit alone."""
+    """Pay for the gas of who sends transactions: aggregators, and clients that commit by themselves."""
     breakers = [event for event in ctx.script.events if isinstance(event, MalformEvent)]
     alone = {f"c{event.client}" for event in breakers if event.malform in ("late", "duplicate")}
-    for name in sorted(alone | {"aggregator"}):
+    everybody = ctx.script.run.commit_mode is spec.CommitMode.ACCUMULATED
+    aggregators = {name for name in parties if name.startswith("aggregator")}
+    for name in sorted(parties if everybody else alone | aggregators):
         party = parties[name]
         key = f"{ctx.chain.fingerprint}/gas-money/{party.account.address}"
         ctx.chain.transfer(party.address, _GAS_MONEY_WEI, key=key, sender=operator)
@@ -104,8 +117,11 @@ def _make_task(ctx: Context, genesis: bytes, layout: bytes, script: bytes) -> sp
         scale_bits=form.scale_bits,
         leaf_log2=form.leaf_log2,
         matrix_log2=form.matrix_log2,
+        model_log2=form.model_log2,
         bound=form.bound,
         examples_cap=form.examples_cap,
+        mode=run.commit_mode,
+        wei_per_weight=run.rule.wei_per_weight,
         max_clients=ctx.script.clients.count,
         quorum=ctx.script.quorum,
         commit_seconds=windows.commit_seconds,

@@ -5,23 +5,37 @@ Importing this loads neither web3 nor eth_account; connecting does.
 
 from __future__ import annotations
 
-from ledger.chain.calls import Call, Contracts, Entry
+from ledger.chain.calls import Call, Contracts
 from ledger.chain.client import Chain, Exclusions
 from ledger.chain.connection import Connection, NodeRefused
 from ledger.chain.deployment import deploy
 from ledger.chain.network import ETHER, Deployment, DeployParams, Network
 from ledger.chain.sending import Order
-from ledger.chain.views import Event, ParticipantView, Receipt, Role, RoundView, TaskStateView
+from ledger.chain.views import (
+    ESCROW_SECONDS,
+    CommitteeView,
+    DisputeView,
+    Event,
+    ParticipantView,
+    Receipt,
+    RewardView,
+    Role,
+    RoundView,
+    TaskStateView,
+    VerdictView,
+)
 
 __all__ = [
+    "ESCROW_SECONDS",
     "ETHER",
     "Call",
     "Chain",
+    "CommitteeView",
     "Connection",
     "Contracts",
     "DeployParams",
     "Deployment",
-    "Entry",
+    "DisputeView",
     "Event",
     "Exclusions",
     "Network",
@@ -29,8 +43,10 @@ __all__ = [
     "Order",
     "ParticipantView",
     "Receipt",
+    "RewardView",
     "Role",
     "RoundView",
     "TaskStateView",
+    "VerdictView",
     "deploy",
 ]

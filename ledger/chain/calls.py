@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-from ledger import signing, spec
-from ledger.chain.abi import get_interface
+from ledger import artifacts, signing, spec
+from ledger.chain.abi import Item, get_interface
 from ledger.chain.views import Role, get_task_fields
 from ledger.errors import UsageError
+from ledger.spec.certificates import BOARD_NAME
 
 if TYPE_CHECKING:
     from eth_account.signers.local import LocalAccount
@@ -36,6 +37,8 @@ class Call:
     """What tells this request from another one under the same key; None: its target, data and value."""
     context: Mapping[str, Any] = field(default_factory=dict)
     """What an error message needs beyond what the contract says."""
+    function: Item | None = None
+    """Function of a contract that it calls; None for transfers and creations."""
 
     def fingerprint(self) -> bytes:
         """Return the digest by which a repeated request is known."""
@@ -44,29 +47,23 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
-    """One signed commitment of a batch."""
-
-    client: int
-    """Participant id."""
-    commitment: bytes
-    """32 bytes."""
-    signature: bytes
-    """64 bytes, r | vs, over the EIP-712 digest of the commitment."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Contracts:
     """Where the contracts are, and their EIP-712 domains."""
 
     chain_id: int
     """EIP-155 chain id."""
-    registry: bytes
-    """Address of ParticipantRegistry."""
-    ledger: bytes
-    """Address of RoundLedger."""
-    court: bytes
-    """Address of DisputeCourt."""
+    addresses: Mapping[str, bytes]
+    """20 bytes by the keys of `artifacts.KEYS`."""
+
+    @property
+    def registry(self) -> bytes:
+        """Address of ParticipantRegistry."""
+        return self.addresses["registry"]
+
+    @property
+    def ledger(self) -> bytes:
+        """Address of RoundLedger."""
+        return self.addresses["ledger"]
 
     @property
     def domain_separator(self) -> bytes:
@@ -78,20 +75,34 @@ class Contracts:
         """Return the domain in which keys prove their possession."""
         return spec.compute_domain_separator(spec.REGISTRY_NAME, self.chain_id, self.registry)
 
+    @property
+    def board_domain_separator(self) -> bytes:
+        """Return the domain in which attestors sign."""
+        return spec.compute_domain_separator(BOARD_NAME, self.chain_id, self.addresses["board"])
+
+    def to(self, key: str, function: str, *args: Any, value_wei: int = 0, **context: Any) -> Call:
+        """Return a call of the contract with a key of `artifacts.KEYS`."""
+        item = get_interface(artifacts.KEYS[key]).functions[function]
+        return Call(
+            name=function,
+            to=self.addresses[key],
+            data=item.encode_call(*args),
+            value_wei=value_wei,
+            context=context,
+            function=item,
+        )
+
     def to_registry(self, function: str, *args: Any, value_wei: int = 0, **context: Any) -> Call:
         """Return a call of ParticipantRegistry."""
-        data = get_interface("ParticipantRegistry").functions[function].encode_call(*args)
-        return Call(name=function, to=self.registry, data=data, value_wei=value_wei, context=context)
+        return self.to("registry", function, *args, value_wei=value_wei, **context)
 
     def to_ledger(self, function: str, *args: Any, **context: Any) -> Call:
         """Return a call of RoundLedger."""
-        data = get_interface("RoundLedger").functions[function].encode_call(*args)
-        return Call(name=function, to=self.ledger, data=data, context=context)
+        return self.to("ledger", function, *args, **context)
 
-    def to_court(self, function: str, *args: Any, **context: Any) -> Call:
-        """Return a call of DisputeCourt."""
-        data = get_interface("DisputeCourt").functions[function].encode_call(*args)
-        return Call(name=function, to=self.court, data=data, context=context)
+    def to_escrow(self, function: str, *args: Any) -> Call:
+        """Return a call of RewardEscrow."""
+        return self.to("escrow", function, *args)
 
     def register(
         self, *, role: Role, owner: bytes, signer: LocalAccount, stake_wei: int, deadline: int = FAR_FUTURE
@@ -129,7 +140,7 @@ class Contracts:
         """Return the creation of a task."""
         return self.to_ledger("createTask", get_task_fields(task), task=task)
 
-    def commit_batch(self, round_id: int, entries: Sequence[Entry]) -> Call:
+    def commit_batch(self, round_id: int, entries: Sequence[spec.SignedMember]) -> Call:
         """Return a batch of signed commitments; they are put in rising client order.
 
         Raises: UsageError: a client is there twice; WrongLength: a signature has not 64 bytes.
@@ -140,11 +151,7 @@ class Contracts:
         for entry in ordered:
             if len(entry.signature) != signing.SIGNATURE_BYTES:
                 raise spec.WrongLength(got=len(entry.signature), want=signing.SIGNATURE_BYTES)
-        members = [spec.Member(client=entry.client, commitment=entry.commitment) for entry in ordered]
-        packed = (
-            spec.encode_members([member]) + entry.signature for member, entry in zip(members, ordered, strict=True)
-        )
-        return self.to_ledger("commitBatch", round_id, b"".join(packed))
+        return self.to_ledger("commitBatch", round_id, spec.encode_signed_list(ordered))
 
 
 def spec_address(account: LocalAccount) -> bytes:

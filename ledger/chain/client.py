@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ledger import spec
+from ledger import artifacts, spec
 from ledger.chain import deployment
-from ledger.chain.calls import Call, Contracts, Entry
+from ledger.chain.calls import Call, Contracts
 from ledger.chain.connection import Connection, to_address, to_hex, to_quantity
 from ledger.chain.network import Network
 from ledger.chain.reads import Address, Reads
@@ -27,8 +27,12 @@ class Provable(Protocol):
     """A fraud proof, encoded."""
 
     @property
+    def court(self) -> str:
+        """Key of the court in `artifacts.KEYS`."""
+
+    @property
     def function(self) -> str:
-        """Function of DisputeCourt."""
+        """Function of that court."""
 
     @property
     def arguments(self) -> tuple[Any, ...]:
@@ -66,9 +70,7 @@ class Chain(Reads):
         deployment.verify_chain_id(connection, network)
         contracts = Contracts(
             chain_id=network.chain_id,
-            registry=_read_address(network.registry, network),
-            ledger=_read_address(network.ledger, network),
-            court=_read_address(network.court, network),
+            addresses={key: _read_address(key, network) for key in artifacts.KEYS},
         )
         chain = cls(network, journal, connection, contracts)
         if network.devnet:
@@ -87,14 +89,13 @@ class Chain(Reads):
             raise ChainReset(block=number, want=want, got=got)
 
     def _verify_code(self) -> None:
-        addresses = (self.contracts.ledger, self.contracts.registry, self.contracts.court)
-        codes = [deployment.get_code(self._connection, address) for address in addresses]
-        named = (self.network.ledger, self.network.registry, self.network.court)
-        for address, code in zip(named, codes, strict=True):
+        codes = [deployment.get_code(self._connection, self.contracts.addresses[key]) for key in artifacts.KEYS]
+        for key, code in zip(artifacts.KEYS, codes, strict=True):
             if not code:
                 block = int(self._connection.request("eth_blockNumber"), 16)
+                address = self.network.contracts[key]
                 raise NoContract(address=address, chain_id=self.network.chain_id, block=block)
-        got = to_hex(deployment.compute_code_hash(*codes))
+        got = to_hex(deployment.compute_code_hash(codes))
         if self.network.code_hash not in (None, got):
             raise WrongCode(got=got, want=self.network.code_hash)
 
@@ -145,6 +146,11 @@ class Chain(Reads):
         """Credit a whole stake to its owner after the unbonding time."""
         return self.send(self.contracts.to_registry("withdraw", participant), key=key, sender=sender)
 
+    def deposit_credit(self, account: Address, amount_wei: int, *, key: str, sender: LocalAccount) -> Receipt:
+        """Pay into an account's credit, from which contracts take bonds."""
+        call = self.contracts.to_registry("depositCredit", to_address(account), value_wei=amount_wei)
+        return self.send(call, key=key, sender=sender)
+
     def claim(self, to: Address, *, key: str, sender: LocalAccount) -> Receipt:
         """Pay the sender's credit out to an address."""
         return self.send(self.contracts.to_registry("claim", to_address(to)), key=key, sender=sender)
@@ -154,7 +160,8 @@ class Chain(Reads):
 
         Raises: InvalidTask: names the field, its value and what is allowed.
         """
-        spec.verify_task(task, unbond_seconds=self.get_unbond_seconds())
+        limits = {"unbond_seconds": self.get_unbond_seconds(), "max_pause_seconds": self.get_max_pause_seconds()}
+        spec.verify_task(task, **limits)
         return self.send(self.contracts.create_task(task), key=key, sender=sender)
 
     def open_round(self, task_id: int, aggregator: int, *, key: str, sender: LocalAccount) -> Receipt:
@@ -162,19 +169,42 @@ class Chain(Reads):
         call = self.contracts.to_ledger("openRound", task_id, aggregator, who=f"aggregator {aggregator}")
         return self.send(call, key=key, sender=sender)
 
+    def release_bond(self, task_id: int, *, key: str, sender: LocalAccount) -> Receipt:
+        """Free the bond of a task's last aggregator once its round has ended; anybody sends."""
+        return self.send(self.contracts.to_ledger("releaseBond", task_id), key=key, sender=sender)
+
     def commit(self, round_id: int, client: int, commitment: bytes, *, key: str, sender: LocalAccount) -> Receipt:
         """Commit by oneself: the client's signer or owner sends."""
         return self.send(self.contracts.to_ledger("commit", round_id, client, commitment), key=key, sender=sender)
 
-    def commit_batch(self, round_id: int, entries: Sequence[Entry], *, key: str, sender: LocalAccount) -> Receipt:
+    def commit_batch(
+        self, round_id: int, entries: Sequence[spec.SignedMember], *, key: str, sender: LocalAccount
+    ) -> Receipt:
         """Commit for many clients, which have signed; anybody sends."""
         return self.send(self.contracts.commit_batch(round_id, entries), key=key, sender=sender)
 
-    def propose(
-        self, round_id: int, proposal: spec.Proposal, excluded: Exclusions, *, key: str, sender: LocalAccount
+    def commit_root(
+        self, round_id: int, root: bytes, count: int, list_id: bytes, *, key: str, sender: LocalAccount
     ) -> Receipt:
-        """Put an aggregate forward; the round's aggregator sends."""
-        args = (proposal.fields(), spec.encode_exclusions(excluded))
+        """Commit for all by the root and the digest of a list of signed commitments; the round's aggregator sends."""
+        call = self.contracts.to_ledger("commitRoot", round_id, root, count, list_id)
+        return self.send(call, key=key, sender=sender)
+
+    def propose(
+        self,
+        round_id: int,
+        proposal: spec.Proposal,
+        excluded: Exclusions,
+        aux: bytes = b"",
+        *,
+        key: str,
+        sender: LocalAccount,
+    ) -> Receipt:
+        """Put an aggregate forward; the round's aggregator sends.
+
+        Args: aux: what the task's rule asks for beside roots (spec.compute_aux).
+        """
+        args = (proposal.fields(), spec.encode_exclusions(excluded), aux)
         return self.send(self.contracts.to_ledger("propose", round_id, *args), key=key, sender=sender)
 
     def abandon(
@@ -184,28 +214,25 @@ class Chain(Reads):
         args = (data_id, spec.encode_exclusions(excluded))
         return self.send(self.contracts.to_ledger("abandon", round_id, *args), key=key, sender=sender)
 
-    def finalise(
-        self, round_id: int, proposal: spec.Proposal, excluded: Exclusions, *, key: str, sender: LocalAccount
-    ) -> Receipt:
+    def finalise(self, round_id: int, outcome: spec.Outcome, *, key: str, sender: LocalAccount) -> Receipt:
         """Make a proposal the task's model after the challenge window; anybody sends."""
-        args = (proposal.fields(), spec.encode_exclusions(excluded))
-        return self.send(self.contracts.to_ledger("finalise", round_id, *args), key=key, sender=sender)
+        return self.send(self.contracts.to_ledger("finalise", round_id, outcome.fields()), key=key, sender=sender)
 
     def expire(self, round_id: int, *, key: str, sender: LocalAccount) -> Receipt:
         """End a round whose aggregator missed its time; anybody sends."""
         return self.send(self.contracts.to_ledger("expire", round_id), key=key, sender=sender)
 
     def prove(self, proof: Provable, *, key: str, sender: LocalAccount) -> Receipt:
-        """Bring a fraud proof before the court; the sender is the challenger.
+        """Bring a fraud proof before its court; the sender is the challenger.
 
-        Args: proof: what `ledger.disputes` encodes: a function of the court and its arguments.
+        Args: proof: what `ledger.disputes` encodes: a function of a court and its arguments.
         Raises: Reverted: the court refuses it, and says why.
         """
-        return self.send(self.contracts.to_court(proof.function, *proof.arguments), key=key, sender=sender)
+        return self.send(self.contracts.to(proof.court, proof.function, *proof.arguments), key=key, sender=sender)
 
     def buy_ticket(self, ticket: bytes, *, key: str, sender: LocalAccount) -> Receipt:
         """Say, without saying what, that the sender has a proof: its reward cannot be copied then."""
-        return self.send(self.contracts.to_court("ticket", ticket), key=key, sender=sender)
+        return self.send(self.contracts.to_escrow("ticket", ticket), key=key, sender=sender)
 
     def contest(
         self,
@@ -220,33 +247,52 @@ class Chain(Reads):
     ) -> Receipt:
         """Claim a copied proof by an earlier ticket, within the hour after it.
 
-        Args: subject: the client that it accuses, 0 for the aggregator. reason: as in the event FraudProven.
+        Args: subject: the participant that it accuses, 0 for the aggregator of a voided round. reason: as in the event
+        FraudProven.
         """
-        call = self.contracts.to_court("contest", round_id, subject, reason, proof_hash, salt)
+        call = self.contracts.to_escrow("contest", round_id, subject, reason, proof_hash, salt)
         return self.send(call, key=key, sender=sender)
+
+    def settle(self, round_id: int, *, key: str, sender: LocalAccount) -> Receipt:
+        """Take the bond of a voided round and share it out; anybody sends."""
+        return self.send(self.contracts.to_escrow("settle", round_id), key=key, sender=sender)
 
     def claim_reward(self, round_id: int, *, key: str, sender: LocalAccount) -> Receipt:
         """Credit the challenger of a voided round, an hour after its proof; anybody sends."""
-        return self.send(self.contracts.to_court("claimReward", round_id), key=key, sender=sender)
+        return self.send(self.contracts.to_escrow("claimReward", round_id), key=key, sender=sender)
 
-    def claim_client_reward(
-        self, round_id: int, client: int, reason: bytes, *, key: str, sender: LocalAccount
+    def claim_punishment(
+        self, round_id: int, subject: int, reason: bytes, *, key: str, sender: LocalAccount
     ) -> Receipt:
-        """Credit who proved a client's fault, an hour after the proof; anybody sends."""
-        return self.send(self.contracts.to_court("claimClientReward", round_id, client, reason), key=key, sender=sender)
+        """Credit who proved another participant's fault, an hour after the proof; anybody sends."""
+        call = self.contracts.to_escrow("claimPunishment", round_id, subject, reason)
+        return self.send(call, key=key, sender=sender)
 
     def claim_share(self, round_id: int, client: int, *, key: str, sender: LocalAccount) -> Receipt:
         """Credit a committed client's owner with its part of a voided round's bond; anybody sends."""
-        return self.send(self.contracts.to_court("claimShare", round_id, client), key=key, sender=sender)
+        return self.send(self.contracts.to_escrow("claimShare", round_id, client), key=key, sender=sender)
+
+    def pause(self, task_id: int, *, key: str, sender: LocalAccount) -> Receipt:
+        """Stop a task's open round for a while; the guardian sends."""
+        return self.send(self.contracts.to_ledger("pause", task_id), key=key, sender=sender)
+
+    def resume(self, task_id: int, *, key: str, sender: LocalAccount) -> Receipt:
+        """End a pause; the guardian sends, or anybody once the longest pause is over."""
+        return self.send(self.contracts.to_ledger("resume", task_id), key=key, sender=sender)
+
+    def name_successor(self, successor: Address, *, key: str, sender: LocalAccount) -> Receipt:
+        """Name the ledger that takes this one's place, once; the governor sends."""
+        return self.send(self.contracts.to_ledger("nameSuccessor", to_address(successor)), key=key, sender=sender)
 
     def transfer(self, to: Address, amount_wei: int, *, key: str, sender: LocalAccount) -> Receipt:
         """Send ETH to an account."""
         return self.send(Call(name="transfer", to=to_address(to), value_wei=amount_wei), key=key, sender=sender)
 
 
-def _read_address(text: str | None, network: Network) -> bytes:
-    if not text:
+def _read_address(contract: str, network: Network) -> bytes:
+    if contract not in network.contracts:
+        what, option = (f"no contract '{contract}'", " --new") if network.contracts else ("no contracts", "")
         raise NoContract(
-            f"network '{network.name}' names no contracts; nothing was sent", hint="run: fedtrail contract deploy"
+            f"network '{network.name}' names {what}; nothing was sent", hint=f"run: fedtrail contract deploy{option}"
         )
-    return to_address(text)
+    return to_address(network.contracts[contract])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
@@ -17,6 +19,55 @@ from ledger.journal import Journal
 if TYPE_CHECKING:
     from eth_account.signers.local import LocalAccount
 
+    from ledger.chain.views import Receipt
+
+Addresses = Mapping[str, bytes]
+"""20 bytes by the keys of `artifacts.KEYS`."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """How one contract is made."""
+
+    arguments: Callable[[Addresses, DeployParams, bytes], tuple[object, ...]]
+    """Constructor arguments from all addresses, the parameters, and the deployer's address."""
+    is_court: bool = False
+    """Whether the ledger takes its verdicts."""
+
+
+def _registry_arguments(at: Addresses, params: DeployParams, deployer: bytes) -> tuple[object, ...]:
+    stakes = (params.client_min_stake_wei, params.aggregator_min_stake_wei, params.attestor_min_stake_wei)
+    return (at["ledger"], at["escrow"], *stakes, params.activation_seconds, params.unbond_seconds)
+
+
+def _ledger_arguments(at: Addresses, params: DeployParams, deployer: bytes) -> tuple[object, ...]:
+    courts = [at[key] for key, plan in _PLANS.items() if plan.is_court]
+    governor, guardian = params.governor or deployer, params.guardian or deployer
+    return (at["registry"], at["escrow"], courts, governor, guardian, params.max_pause_seconds)
+
+
+def _krum_arguments(at: Addresses, params: DeployParams, deployer: bytes) -> tuple[object, ...]:
+    clocks = (params.game_clock_seconds, params.game_extension_seconds)
+    return (at["registry"], at["ledger"], params.game_bond_wei, *clocks)
+
+
+def _board_arguments(at: Addresses, params: DeployParams, deployer: bytes) -> tuple[object, ...]:
+    prices = (params.max_answer_bytes, params.gas_per_answer, params.gas_per_byte)
+    return (at["registry"], at["ledger"], at["escrow"], params.answer_seconds, *prices)
+
+
+# One line a contract, as in artifacts.KEYS.
+_PLANS: dict[str, _Plan] = {
+    "registry": _Plan(_registry_arguments),
+    "ledger": _Plan(_ledger_arguments),
+    "escrow": _Plan(lambda at, params, deployer: (at["registry"], at["ledger"])),
+    "court": _Plan(lambda at, params, deployer: (at["registry"], at["ledger"], at["escrow"]), is_court=True),
+    "session_court": _Plan(lambda at, params, deployer: (at["registry"], at["ledger"]), is_court=True),
+    "krum_court": _Plan(_krum_arguments, is_court=True),
+    "unmask_court": _Plan(lambda at, params, deployer: (at["ledger"],), is_court=True),
+    "board": _Plan(_board_arguments, is_court=True),
+}
+
 
 def deploy(
     network: Network,
@@ -26,9 +77,9 @@ def deploy(
     params: DeployParams | None = None,
     key: str = "deploy",
 ) -> Deployment:
-    """Deploy ParticipantRegistry, RoundLedger and DisputeCourt; after an interruption, go on where it stopped.
+    """Deploy the contracts of `artifacts.KEYS`; after an interruption, go on where it stopped.
 
-    Args: deployer: pays, and governs unless params name a governor. key: prefix of the journal's keys; a second
+    Args: deployer: pays, and governs and guards unless params name others. key: prefix of the journal's keys; a second
     deployment on the same chain needs another one.
     Raises: WrongChain; CannotReach; ConfigurationError: the deployer's key sent something else in between.
     """
@@ -43,39 +94,31 @@ def deploy(
         confirmations=network.confirmations,
     )
     sending.recover()
-    governor = params.governor or spec_address(deployer)
-    call = _make_registry_call(spec_address(deployer), params)
-    registry = _create(sending, call, key=f"{key}/registry", sender=deployer)[0]
-    call = _make_creation("RoundLedger", registry, read_address(connection, "court", registry), governor)
-    ledger, block = _create(sending, call, key=f"{key}/ledger", sender=deployer)
-    call = _make_creation("DisputeCourt", registry, ledger)
-    court, _ = _create(sending, call, key=f"{key}/court", sender=deployer)
-    if (ledger, court) != tuple(read_address(connection, name, registry) for name in ("ledger", "court")):
+    sender = spec_address(deployer)
+    first, *rest = artifacts.KEYS
+    order = Order(call=_make_first_call(first, sender, params), key=f"{key}/{first}", sender=deployer)
+    receipts = {first: sending.send(order)}
+    at = compute_addresses(sender, _get_nonce(connection, receipts[first]))
+    for name in rest:
+        call = _make_creation(name, _PLANS[name].arguments(at, params, sender))
+        receipts[name] = sending.send(Order(call=call, key=f"{key}/{name}", sender=deployer))
+    if {name: receipt.contract for name, receipt in receipts.items()} != at:
         raise ConfigurationError(
             "the deployer's key sent another transaction between the contracts, so they do not know each other",
             hint="deploy again with a key that nobody else uses meanwhile: fedtrail contract deploy --new",
         )
-    return describe(connection, registry, ledger, court, block)
+    return describe(connection, at, receipts["ledger"].block)
 
 
-def _create(sending: Sending, call: Call, *, key: str, sender: LocalAccount) -> tuple[bytes, int]:
-    receipt = sending.send(Order(call=call, key=key, sender=sender))
-    if receipt.contract is None:
-        raise ConfigurationError(f"{call.name} created no contract")
-    return receipt.contract, receipt.block
-
-
-def describe(connection: Connection, registry: bytes, ledger: bytes, court: bytes, block: int) -> Deployment:
+def describe(connection: Connection, at: Addresses, block: int) -> Deployment:
     """Return what pins a deployment: its addresses, code and block."""
     from eth_utils.address import to_checksum_address
 
     found = connection.request("eth_getBlockByNumber", to_quantity(block), False)
-    codes = (get_code(connection, address) for address in (ledger, registry, court))
+    codes = [get_code(connection, at[key]) for key in artifacts.KEYS]
     return Deployment(
-        registry=to_checksum_address(registry),
-        ledger=to_checksum_address(ledger),
-        court=to_checksum_address(court),
-        code_hash=to_hex(compute_code_hash(*codes)),
+        contracts={key: to_checksum_address(address) for key, address in at.items()},
+        code_hash=to_hex(compute_code_hash(codes)),
         deploy_block=block,
         deploy_block_hash=found["hash"],
     )
@@ -96,11 +139,11 @@ def get_code(connection: Connection, address: bytes) -> bytes:
     return to_bytes(connection.request("eth_getCode", to_hex(address), "latest"))
 
 
-def compute_code_hash(ledger_code: bytes, registry_code: bytes, court_code: bytes) -> bytes:
-    """Return the keccak256 of the runtime codes, in this order."""
+def compute_code_hash(codes: Sequence[bytes]) -> bytes:
+    """Return the keccak256 of runtime codes, in the order of `artifacts.KEYS`."""
     from eth_utils.crypto import keccak
 
-    return bytes(keccak(ledger_code + registry_code + court_code))
+    return bytes(keccak(b"".join(codes)))
 
 
 def compute_creation_address(sender: bytes, nonce: int) -> bytes:
@@ -111,26 +154,26 @@ def compute_creation_address(sender: bytes, nonce: int) -> bytes:
     return bytes(keccak(rlp.encode([sender, nonce])))[12:]
 
 
-def read_address(connection: Connection, function: str, registry: bytes) -> bytes:
-    """Return an address that the registry tells."""
-    item = get_interface("ParticipantRegistry").functions[function]
-    answer = connection.request("eth_call", {"to": to_hex(registry), "data": to_hex(item.encode_call())}, "latest")
-    address: bytes = item.decode_result(to_bytes(answer))
-    return address
+def compute_addresses(deployer: bytes, nonce: int) -> dict[str, bytes]:
+    """Return where the contracts come to lie, by key, when the first one is created with a nonce."""
+    return {key: compute_creation_address(deployer, nonce + later) for later, key in enumerate(artifacts.KEYS)}
 
 
-def _make_registry_call(deployer: bytes, params: DeployParams) -> Call:
-    stakes = (params.client_min_stake_wei, params.aggregator_min_stake_wei, params.attestor_min_stake_wei)
-    seconds = (params.activation_seconds, params.unbond_seconds)
+def _get_nonce(connection: Connection, receipt: Receipt) -> int:
+    return int(connection.request("eth_getTransactionByHash", to_hex(receipt.tx))["nonce"], 16)
+
+
+def _make_first_call(key: str, deployer: bytes, params: DeployParams) -> Call:
+    """Return the creation whose arguments depend on its own nonce."""
 
     def make_data(nonce: int) -> bytes:
-        ledger, court = (compute_creation_address(deployer, nonce + later) for later in (1, 2))
-        return _make_creation("ParticipantRegistry", ledger, court, *stakes, *seconds).data
+        return _make_creation(key, _PLANS[key].arguments(compute_addresses(deployer, nonce), params, deployer)).data
 
-    identity = sha256(repr((stakes, seconds)).encode()).digest()
-    return Call(name="deploy ParticipantRegistry", to=None, make_data=make_data, identity=identity)
+    identity = sha256(repr(params).encode()).digest()
+    return Call(name=f"deploy {artifacts.KEYS[key]}", to=None, make_data=make_data, identity=identity)
 
 
-def _make_creation(name: str, *args: object) -> Call:
-    data = artifacts.load(name).bytecode + encode_values(get_interface(name).constructor, args)
+def _make_creation(key: str, arguments: tuple[object, ...]) -> Call:
+    name = artifacts.KEYS[key]
+    data = artifacts.load(name).bytecode + encode_values(get_interface(name).constructor, arguments)
     return Call(name=f"deploy {name}", to=None, data=data)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 ETHER = 10**18
 
@@ -17,14 +18,10 @@ class Network:
     """URL of the JSON-RPC endpoint."""
     chain_id: int
     """EIP-155 chain id."""
-    registry: str | None = None
-    """Checksummed address of ParticipantRegistry; None before a deployment."""
-    ledger: str | None = None
-    """Checksummed address of RoundLedger; None before a deployment."""
-    court: str | None = None
-    """Checksummed address of DisputeCourt; None before a deployment."""
+    contracts: Mapping[str, str] = field(default_factory=dict)
+    """Checksummed addresses by the keys of `artifacts.KEYS`; empty before a deployment."""
     code_hash: str | None = None
-    """0x and the keccak256 of the runtime codes of ledger, registry and court; None to accept any."""
+    """0x and the keccak256 of the runtime codes of the contracts, in the order of `artifacts.KEYS`; None for any."""
     deploy_block: int | None = None
     """Block that the ledger was deployed in."""
     deploy_block_hash: str | None = None
@@ -33,6 +30,11 @@ class Network:
     """Blocks on top of a transaction's block before it counts; devnets, which mine on demand, ignore it."""
     devnet: bool = False
     """Whether it is a local devnet, whose clock may be moved and whose keys protect nothing."""
+
+    @property
+    def ledger(self) -> str | None:
+        """Address of RoundLedger: what tells one deployment from another; None before a deployment."""
+        return self.contracts.get("ledger")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,23 +50,37 @@ class DeployParams:
     activation_seconds: int = 0
     """From a registration to the first round that may have the participant."""
     unbond_seconds: int = 24 * 3600
-    """From a request to unbond to the withdrawal; every window of a round must fit in."""
+    """From a request to unbond to the withdrawal; every window of a round, and a pause, must fit in."""
     governor: bytes | None = None
     """Address that may create tasks; None for the deployer's."""
+    guardian: bytes | None = None
+    """Address that may pause a task for a while; None for the deployer's."""
+    max_pause_seconds: int = 3600
+    """Longest pause, and shortest time between two."""
+    game_bond_wei: int = ETHER // 10
+    """What a challenger of a Krum distance puts up: more than the answers cost the aggregator."""
+    game_clock_seconds: int = 1200
+    """Time that each side of a game has in all."""
+    game_extension_seconds: int = 300
+    """Time that a move leaves the other side at least."""
+    answer_seconds: int = 300
+    """Time to show leaves that somebody demands."""
+    max_answer_bytes: int = 1 << 17
+    """Longest answer that may be demanded: what one transaction carries."""
+    gas_per_answer: int = 70_000
+    """Gas that an answer's bond covers beside its bytes."""
+    gas_per_byte: int = 40
+    """And for each byte (EIP-7623)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deployment:
     """What a deployment adds to its network."""
 
-    registry: str
-    """Checksummed address of ParticipantRegistry."""
-    ledger: str
-    """Checksummed address of RoundLedger."""
-    court: str
-    """Checksummed address of DisputeCourt."""
+    contracts: Mapping[str, str]
+    """Checksummed addresses by the keys of `artifacts.KEYS`."""
     code_hash: str
-    """0x and the keccak256 of the runtime codes of ledger, registry and court."""
+    """0x and the keccak256 of the runtime codes, in the same order."""
     deploy_block: int
     """Block that the ledger was deployed in."""
     deploy_block_hash: str
@@ -74,9 +90,7 @@ class Deployment:
         """Return the network with these contracts."""
         return replace(
             network,
-            registry=self.registry,
-            ledger=self.ledger,
-            court=self.court,
+            contracts=self.contracts,
             code_hash=self.code_hash,
             deploy_block=self.deploy_block,
             deploy_block_hash=self.deploy_block_hash,

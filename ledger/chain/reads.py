@@ -7,22 +7,26 @@ from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ledger import spec
-from ledger.chain.abi import get_interface
 from ledger.chain.calls import Call, Contracts
 from ledger.chain.connection import Connection, NodeRefused, move_clock, to_address, to_bytes, to_hex, to_quantity
 from ledger.chain.logs import fetch_logs
 from ledger.chain.network import Network
 from ledger.chain.reverts import decode_revert
 from ledger.chain.views import (
+    CommitteeView,
+    DisputeView,
     Event,
     ParticipantView,
+    RewardView,
     Role,
     RoundView,
     TaskStateView,
+    VerdictView,
     make_participant,
     make_round,
     make_task,
 )
+from ledger.errors import ChainError
 
 if TYPE_CHECKING:
     from web3 import Web3
@@ -61,6 +65,11 @@ class Reads:
         """EIP-712 domain of registrations and rotations."""
         return self.contracts.registry_domain_separator
 
+    @property
+    def board_domain_separator(self) -> bytes:
+        """EIP-712 domain of what attestors state."""
+        return self.contracts.board_domain_separator
+
     def get_task(self, task_id: int) -> spec.Task:
         """Return a task's parameters. Raises: Reverted: there is no such task."""
         return make_task(self._read(self.contracts.to_ledger("task", task_id)))
@@ -74,6 +83,63 @@ class Reads:
         call = self.contracts.to_ledger("round", round_id)
         return make_round(round_id, self._read_many([call], at_block=at_block)[0])
 
+    def get_dispute(self, round_id: int) -> DisputeView:
+        """Return what courts judge a round by. Raises: WrongPhase: it is not proposed."""
+        found = self._read(self.contracts.to_ledger("disputeOf", round_id))
+        return DisputeView(**{**found, "rule": spec.Rule(found["rule"])})
+
+    def get_verdict(self, round_id: int) -> VerdictView:
+        """Return who struck a round's proposal; zeros where nobody did, and once the task's next round is open."""
+        return VerdictView(**self._read(self.contracts.to_ledger("verdictOf", round_id)))
+
+    def get_reward(self, round_id: int, subject: int = 0, reason: bytes = bytes(32)) -> RewardView:
+        """Return what is owed for a proof.
+
+        Args: subject: the participant that it accuses, 0 for the aggregator of a voided round. reason: as in the event
+        FraudProven; zeros for the aggregator.
+        """
+        return RewardView(**self._read(self.contracts.to_escrow("rewardOf", round_id, subject, reason)))
+
+    def is_settled(self, round_id: int) -> bool:
+        """Return whether a voided round's bond has been taken."""
+        return bool(self._read(self.contracts.to_escrow("isSettled", round_id)))
+
+    def get_ticket_at(self, ticket: bytes) -> int:
+        """Return the second at which a ticket was bought; 0 for none."""
+        return int(self._read(self.contracts.to_escrow("ticketAt", ticket)))
+
+    def has_claimed_share(self, round_id: int, client: int) -> bool:
+        """Return whether a client's part of a voided round's bond was paid."""
+        return bool(self._read(self.contracts.to_escrow("hasClaimedShare", round_id, client)))
+
+    def get_game_bond(self) -> int:
+        """Return what opening a game of KrumCourt takes, in wei."""
+        return int(self._read(self.contracts.to("krum_court", "bondWei")))
+
+    def get_base_fee(self) -> int:
+        """Return the base fee of the latest block, in wei per gas."""
+        return int(self._connection.request("eth_getBlockByNumber", "latest", False)["baseFeePerGas"], 16)
+
+    def get_certificate(self, round_id: int) -> bytes | None:
+        """Return the keccak256 of the exclusions that the board has certified; None where it has not."""
+        found = self._read(self.contracts.to("board", "exclusionsHash", round_id))
+        return found["hash"] if found["certified"] else None
+
+    def list_committees(self) -> list[CommitteeView]:
+        """Return the committees of attestors that were named, oldest first."""
+        count = int(self._read(self.contracts.to("board", "epochCount")))
+        calls = [self.contracts.to("board", "committee", epoch) for epoch in range(1, count + 1)]
+        found = enumerate(self._read_many(calls), start=1)
+        return [CommitteeView(**{**values, "ids": tuple(values["ids"]), "epoch": epoch}) for epoch, values in found]
+
+    def is_court(self, account: Address) -> bool:
+        """Return whether the ledger takes an account's verdicts."""
+        return bool(self._read(self.contracts.to_ledger("isCourt", to_address(account))))
+
+    def get_paused_at(self, task_id: int) -> int:
+        """Return the second since which a task is paused; 0 while it is not."""
+        return int(self._read(self.contracts.to_ledger("pausedAt", task_id)))
+
     def count_rounds(self) -> int:
         """Return how many rounds all tasks together have opened."""
         return int(self._read(self.contracts.to_ledger("roundCount")))
@@ -83,7 +149,7 @@ class Reads:
         return int(self._read(self.contracts.to_ledger("taskCount")))
 
     def has_committed(self, round_id: int, client: int) -> bool:
-        """Return whether a client's commitment was accepted in a round."""
+        """Return whether a client's commitment was accepted in a round; always False outside of verified mode."""
         return bool(self._read(self.contracts.to_ledger("hasCommitted", round_id, client)))
 
     def get_participant(self, participant: int) -> ParticipantView:
@@ -111,6 +177,11 @@ class Reads:
         found = zip(participants, self._read_many(calls), strict=True)
         return {participant: answer["signer"] for participant, answer in found if answer["active"]}
 
+    def get_stakes_at(self, participants: Sequence[int], at: int) -> dict[int, int]:
+        """Return the stakes of participants at the end of a second, in wei."""
+        calls = [self.contracts.to_registry("stakeAt", each, at) for each in participants]
+        return dict(zip(participants, map(int, self._read_many(calls)), strict=True))
+
     def get_credit(self, account: Address) -> int:
         """Return what an account can claim, in wei."""
         return int(self._read(self.contracts.to_registry("creditOf", to_address(account))))
@@ -122,6 +193,10 @@ class Reads:
     def get_unbond_seconds(self) -> int:
         """Return the unbonding time, within which all windows of a task must fit."""
         return int(self._read(self.contracts.to_registry("unbondSeconds")))
+
+    def get_max_pause_seconds(self) -> int:
+        """Return the longest pause of a task."""
+        return int(self._read(self.contracts.to_ledger("maxPauseSeconds")))
 
     def get_balance(self, account: Address) -> int:
         """Return an account's ETH, in wei."""
@@ -136,7 +211,7 @@ class Reads:
         round_id: int | None = None,
         task_id: int | None = None,
     ) -> list[Event]:
-        """Return events of both contracts in the order of the chain.
+        """Return events of the contracts in the order of the chain.
 
         Args: first_block: None for the deployment's. last_block: included; None for the last confirmed one.
         names: events wanted, None for all. round_id, task_id: only events that name this round, this task.
@@ -144,7 +219,7 @@ class Reads:
         """
         first = first_block if first_block is not None else (self.network.deploy_block or 0)
         last = last_block if last_block is not None else self.get_confirmed_block()
-        addresses = (self.contracts.registry, self.contracts.ledger, self.contracts.court)
+        addresses = tuple(self.contracts.addresses.values())
         wanted = {"roundId": round_id, "taskId": task_id}
         indexed = {name: value for name, value in wanted.items() if value is not None}
         return fetch_logs(self._connection, addresses, first, last, names=names, indexed=indexed)
@@ -153,6 +228,11 @@ class Reads:
         """Return the number of the last block that has the network's confirmations."""
         confirmations = 0 if self.network.devnet else self.network.confirmations
         return max(0, int(self._connection.request("eth_blockNumber"), 16) - confirmations)
+
+    def get_confirmed_time(self) -> int:
+        """Return the time of the last block that has the network's confirmations, seconds since 1970."""
+        block = to_quantity(self.get_confirmed_block())
+        return int(self._connection.request("eth_getBlockByNumber", block, False)["timestamp"], 16)
 
     def get_block_hash(self, block: int) -> bytes | None:
         """Return a block's hash, or None where there is no such block."""
@@ -190,9 +270,6 @@ def _decode(call: Call, answer: Any) -> Any:
         if answer.data or "revert" in answer.message.lower():
             raise decode_revert(answer.data, call=call.name, context=call.context)
         raise answer
-    functions = {
-        **get_interface("DisputeCourt").functions,
-        **get_interface("RoundLedger").functions,
-        **get_interface("ParticipantRegistry").functions,
-    }
-    return functions[call.name].decode_result(to_bytes(answer))
+    if call.function is None:
+        raise ChainError(f"{call.name} returns nothing that can be read")
+    return call.function.decode_result(to_bytes(answer))

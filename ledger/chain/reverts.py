@@ -26,12 +26,24 @@ Args = Mapping[str, Any]
 _WANTED_PHASE = {
     "commit": "open for commits",
     "commitBatch": "open for commits",
+    "commitRoot": "open for commits",
+    "disputeOf": "proposed and not yet finalised",
     "propose": "open for a proposal",
     "abandon": "open for a proposal",
     "finalise": "proposed and past its challenge window",
     "expire": "past its deadline for a proposal",
     **dict.fromkeys(
-        ("proveColumn", "proveTranspose", "proveMembers", "proveDirect", "proveModelStep"),
+        (
+            "proveColumn",
+            "proveWeightedColumn",
+            "proveWeight",
+            "proveTranspose",
+            "proveMembers",
+            "proveDirect",
+            "proveModelStep",
+            "proveWrongEntry",
+            "proveOmission",
+        ),
         "proposed and not yet finalised",
     ),
 }
@@ -78,6 +90,16 @@ def _wrong_phase(call: str, args: Args, context: Args) -> FedtrailError:
     return WrongPhase(round_id=args["round_id"], got=got, want=_WANTED_PHASE.get(call, "another phase"))
 
 
+def _wrong_mode(call: str, args: Args, context: Args) -> FedtrailError:
+    mode = spec.CommitMode(args["mode"]).name.lower().replace("_", "-")
+    want = f"another mode for {call}" if call not in _WANTED_PHASE else f"{_WANTED_PHASE[call]} of this kind"
+    return WrongPhase(round_id=args["round_id"], got=f"in {mode} mode", want=want)
+
+
+def _task_paused(call: str, args: Args, context: Args) -> FedtrailError:
+    return WrongPhase(f"task {args['task_id']} is paused by the ledger's guardian", call=call, **args)
+
+
 def _too_late(call: str, args: Args, context: Args) -> FedtrailError:
     until, now = args["until"], args["now_seconds"]
     got = f"closed since {format_time(until)} ({now - until} s ago)"
@@ -116,8 +138,12 @@ def _not_governor(call: str, args: Args, context: Args) -> FedtrailError:
     return NotEligible(who=_word(args["sender"]), what=call, reason="only the ledger's governor may")
 
 
+def _not_guardian(call: str, args: Args, context: Args) -> FedtrailError:
+    return NotEligible(who=_word(args["sender"]), what=call, reason="only the ledger's guardian may")
+
+
 def _still_bonded(call: str, args: Args, context: Args) -> FedtrailError:
-    bonds = f"; {args['open_rounds']} open rounds hold a bond" if args["open_rounds"] else ""
+    bonds = f"; {args['open_tasks']} tasks hold a bond" if args["open_tasks"] else ""
     return FundsLocked(who=args["id"], reason=f"unbonding ends at {format_time(args['unlock_at'])}{bonds}")
 
 
@@ -134,6 +160,8 @@ def _invalid_task(call: str, args: Args, context: Args) -> FedtrailError:
 _TRANSLATIONS = {
     "InsufficientStake": _insufficient_stake,
     "WrongPhase": _wrong_phase,
+    "WrongMode": _wrong_mode,
+    "TaskPaused": _task_paused,
     "TooLate": _too_late,
     "TooEarly": _too_early,
     "AlreadyCommitted": _already_committed,
@@ -142,6 +170,7 @@ _TRANSLATIONS = {
     "NotAggregator": _not_aggregator,
     "NotOwner": _not_owner,
     "NotGovernor": _not_governor,
+    "NotGuardian": _not_guardian,
     "StillBonded": _still_bonded,
     "SignatureMismatch": _signature_mismatch,
     "InvalidTask": _invalid_task,

@@ -9,6 +9,9 @@ from typing import Any
 
 from ledger import spec
 
+ESCROW_SECONDS = 3600
+"""How long RewardEscrow keeps a reward, so that the holder of an earlier ticket may claim it."""
+
 
 class Role(enum.IntEnum):
     """A participant's role, by its number on chain."""
@@ -84,9 +87,9 @@ class ParticipantView:
     stake_wei: int
     """Stake, the locked part included."""
     locked_wei: int
-    """Part that open rounds hold as bonds."""
-    open_rounds: int
-    """Rounds that hold a bond."""
+    """Part that tasks hold as bonds."""
+    open_tasks: int
+    """Tasks that hold a bond."""
     unlock_at: int
     """When unbonding ends; 0 while not unbonding."""
 
@@ -99,6 +102,8 @@ class RoundView:
     """Number within the ledger, from 1."""
     phase: spec.Phase
     """Where it stands."""
+    mode: spec.CommitMode
+    """How its clients commit."""
     task_id: int
     """Its task."""
     aggregator: int
@@ -106,7 +111,7 @@ class RoundView:
     opened_at: int
     """When it opened."""
     commit_end: int
-    """End of the commit phase."""
+    """End of the commit phase; 0 once there is an outcome, like the next two."""
     data_end: int
     """End of the data phase."""
     propose_end: int
@@ -115,20 +120,14 @@ class RoundView:
     """End of the time for challenges; 0 before a proposal."""
     open_disputes: int
     """Disputes that hold up finalisation."""
-    number: int
-    """Number within its task, from 1."""
     committed: int
-    """Accepted commitments."""
-    segments: int
-    """Batches and single commitments."""
+    """Clients that committed; in accumulated mode 1 for any number until a proposal says it."""
     excluded: int
     """Committed updates that the proposal leaves out."""
-    base_model: bytes
-    """Root of the model that it starts from."""
     segments_hash: bytes
-    """Rolling hash over the segments."""
+    """Rolling hash over the segments; zeros once there is a proposal, or the task's next round is open."""
     proposal_hash: bytes
-    """Of the proposal; zeros before."""
+    """Of the proposal; zeros before it, once it is void, and once the task's next round is open."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,12 +139,97 @@ class TaskStateView:
     rounds: int
     """Rounds opened."""
     current_round: int
-    """Id of the round in progress; 0 for none."""
+    """Id of the latest round; 0 for none."""
     head: bytes
     """Hash chain over the finalised rounds."""
+    bonded: bool
+    """Whether the bond of the latest round's aggregator is locked."""
 
     def __iter__(self) -> Any:
         return iter((self.model, self.rounds, self.current_round, self.head))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DisputeView:
+    """What courts judge a proposed round by: its proposal's hash, and the task's parameters."""
+
+    proposal_hash: bytes
+    """Of the proposal."""
+    rule: spec.Rule
+    """Aggregation rule."""
+    rule_param: int
+    """As in spec.Task, like all that follows but the last."""
+    rule_select: int
+    """Updates that Multi-Krum averages."""
+    size: int
+    """Coordinates."""
+    leaf_log2: int
+    """Coordinates per leaf of an update, log2."""
+    matrix_log2: int
+    """Coordinates per matrix leaf, log2."""
+    model_log2: int
+    """Coordinates per leaf of an aggregate or a model, log2."""
+    bound: int
+    """Largest |coordinate|."""
+    examples_cap: int
+    """Largest weight."""
+    wei_per_weight: int
+    """Stake that a unit of weight needs."""
+    included: int
+    """Included updates."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerdictView:
+    """Who struck a proposal, and when; zeros where none was struck."""
+
+    challenger: bytes
+    """Address, 20 bytes."""
+    proven_at: int
+    """Second of the proof."""
+    proof_tag: int
+    """Low 56 bits of the proof's hash."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RewardView:
+    """What is owed for a proof; zeros where nothing was taken yet."""
+
+    challenger: bytes
+    """Who is to be paid; zeros once paid."""
+    proven_at: int
+    """Second of the proof."""
+    proof_tag: int
+    """Low 56 bits of the proof's hash."""
+    amount_wei: int
+    """The challenger's share."""
+    ticket_at: int
+    """Second of the ticket by which the challenger claimed the proof; 0 without one."""
+
+    @property
+    def payable_from(self) -> int:
+        """First second at which it can be paid."""
+        return self.proven_at + ESCROW_SECONDS + 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommitteeView:
+    """Attestors who may certify rounds. Times are seconds since 1970."""
+
+    epoch: int
+    """Its number, from 1."""
+    since: int
+    """First opening second of the rounds that it serves."""
+    until: int
+    """First opening second of the rounds that the next one serves."""
+    threshold: int
+    """Signatures that a certificate needs."""
+    ids: tuple[int, ...]
+    """Participant ids, rising; a certificate names its signers by their positions."""
+
+    def serves(self, opened_at: int) -> bool:
+        """Whether it certifies rounds that opened at a second."""
+        return self.since <= opened_at < self.until
 
 
 def make_participant(participant: int, values: Mapping[str, Any]) -> ParticipantView:
@@ -155,12 +239,13 @@ def make_participant(participant: int, values: Mapping[str, Any]) -> Participant
 
 def make_round(round_id: int, values: Mapping[str, Any]) -> RoundView:
     """Return the view of a round from the contract's struct."""
-    return RoundView(**{**values, "round_id": round_id, "phase": spec.Phase(values["phase"])})
+    named = {"phase": spec.Phase(values["phase"]), "mode": spec.CommitMode(values["mode"])}
+    return RoundView(**{**values, **named, "round_id": round_id})
 
 
 def make_task(values: Mapping[str, Any]) -> spec.Task:
     """Return a task from the contract's struct."""
-    return spec.Task(**{**values, "rule": spec.Rule(values["rule"])})
+    return spec.Task(**{**values, "rule": spec.Rule(values["rule"]), "mode": spec.CommitMode(values["mode"])})
 
 
 def get_task_fields(task: spec.Task) -> tuple[Any, ...]:

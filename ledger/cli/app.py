@@ -15,11 +15,14 @@ from ledger.cli.failures import to_failure
 from ledger.cli.lazy import LazyCommand, LazyGroup
 
 COMMANDS = {
+    "attest": LazyCommand("ledger.cli.attest:attest", "Certify which updates could be had, and answer for them."),
     "client": LazyCommand("ledger.cli.client:client", "Register, list and show participants."),
     "completion": LazyCommand("ledger.cli.completion:completion", "Print a completion script for your shell."),
     "contract": LazyCommand("ledger.cli.contract:contract", "Build, deploy and inspect the contracts."),
     "devnet": LazyCommand("ledger.cli.devnet:devnet", "Run a local chain for development."),
-    "dispute": LazyCommand("ledger.cli.dispute:dispute", "Prove a wrong aggregate on chain and take the bond."),
+    "dispute": LazyCommand(
+        "ledger.cli.dispute:dispute", "Prove what is wrong on chain, answer disputes, take the bond."
+    ),
     "doctor": LazyCommand("ledger.cli.doctor:doctor", "Check this machine and project, and say what to fix."),
     "explain": LazyCommand("ledger.cli.explain:explain", "Explain an error code: cause and fix."),
     "init": LazyCommand("ledger.cli.init:init", "Create a project."),
@@ -27,8 +30,9 @@ COMMANDS = {
     "round": LazyCommand("ledger.cli.round:round_group", "Show, replay and explain rounds."),
     "run": LazyCommand("ledger.cli.run:run", "Start, resume, list and show runs."),
     "script": LazyCommand("ledger.cli.script:script", "Check round scripts, print their schema, write new ones."),
-    "stake": LazyCommand("ledger.cli.stake:stake", "Show, deposit and withdraw stakes."),
+    "stake": LazyCommand("ledger.cli.stake:stake", "Show, deposit and withdraw stakes, and tell what became of them."),
     "store": LazyCommand("ledger.cli.store:store", "Put blobs into the content store and get them out."),
+    "watch": LazyCommand("ledger.cli.watch:watch", "Replay every proposal as it appears, and dispute what is wrong."),
 }
 ENTRY_POINTS = "fedtrail.commands"
 

@@ -75,7 +75,7 @@ def show(session: Session, name: str, fmt: str) -> None:
         "key_since": known.view.key_since,
         "active_from": None if known.view.active_from == NEVER else known.view.active_from,
         "locked_wei": known.view.locked_wei,
-        "open_rounds": known.view.open_rounds,
+        "open_tasks": known.view.open_tasks,
         "unlock_at": known.view.unlock_at or None,
     }
     print_record("client.show", {**_describe(known, fmt), **more}, fmt=fmt)

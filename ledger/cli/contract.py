@@ -67,7 +67,7 @@ def _describe(name: str, artifact: dict[str, Any]) -> dict[str, Any]:
 @format_option
 @project_options
 def deploy(session: Session, new: bool, fmt: str) -> None:
-    """Deploy registry, ledger and court and pin them in fedtrail.toml; a second call changes nothing."""
+    """Deploy registry, ledger, escrow and courts, pin them in fedtrail.toml; a second call changes nothing."""
     network = session.network
     if network.ledger is not None and not new:
         _ = session.chain  # FT403, FT404 and FT405 say what is wrong with what is pinned
@@ -106,5 +106,6 @@ def info(session: Session, fmt: str) -> None:
     print_record("contract.info", {**_describe_network(session.network), **counts}, fmt=fmt)
 
 
-def _describe_network(network: Any) -> dict[str, Any]:
-    return {("network" if key == "name" else key): value for key, value in asdict(network).items()}
+def _describe_network(network: Network) -> dict[str, Any]:
+    values = asdict(network)
+    return {"network": values.pop("name"), **values.pop("contracts"), **values}

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from ledger.records import AuditReport, Grade, RoundRecord, Verdict
 
 _CHECKS = {
-    "1": "Nothing was left out: the {committed} commitments in the chain's events are as many as the contract counted, "
-    "and hash to the rolling hash that it keeps.",
+    "1": "Nothing was left out: the {committed} commitments are all that the contract knows of, and hash to the "
+    "rolling hash that it keeps.",
     "2": "The manifest is the one whose digest the proposal put on chain, and it lists every committed client once.",
     "3": "The exclusions on the chain are those of the manifest ({excluded} of {committed} clients).",
     "4": "Each of the {included} included updates decodes, names its client and this round, is within the bound, and "
@@ -17,6 +17,7 @@ _CHECKS = {
     "5": "Each excluded update was published by its client's signature and is broken for the reason given.",
     "6": "The included clients are the members that the proposal names, and the contract stored that proposal.",
     "7": "The rule over the included updates yields the proposed aggregate, bit for bit.",
+    "11": "What the proposal carries for its rule, weights or distances of pairs, is what those updates yield.",
     "8": "The same updates, transposed, yield the proposed matrix root, from which any coordinate can be disputed.",
     "9": "The base model plus that aggregate is the proposed model.",
     "10": "The round started from the model that the last finalised round ended with.",
@@ -71,16 +72,19 @@ def _proven(record: RoundRecord, report: AuditReport) -> Iterator[str]:
     ran = set(_CHECKS) if report.verdict is Verdict.PASS else _reached(record, report, failed)
     numbers = {"committed": report.committed, "included": report.included, "excluded": len(record.exclusions)}
     for clause, text in _CHECKS.items():
-        empty = (clause in ("3", "5") and not record.exclusions) or (clause == "4" and not report.included)
+        absent = {"3": not record.exclusions, "5": not record.exclusions, "4": not report.included}
+        empty = {**absent, "11": not record.aux}.get(clause, False)
         if clause in ran - failed and not empty:
             yield f"({clause}) {text.format(**numbers)}"
 
 
 def _reached(record: RoundRecord, report: AuditReport, failed: set[str]) -> set[str]:
+    if record.signed_list is not None and "1" in failed and not any(report.aggregate_root):
+        return set()  # nobody knows who committed
     if record.proposal is None or "2" in failed:
         return {"1", "2", "3", "5"} if record.manifest.data is not None and "2" not in failed else {"1"}
     reached = {"1", "2", "3", "4", "5", "10"}
-    return reached | {"6", "7", "8", "9"} if any(report.aggregate_root) else reached
+    return reached | {"6", "7", "8", "9", "11"} if any(report.aggregate_root) else reached
 
 
 def _attested(record: RoundRecord) -> Iterator[str]:

@@ -87,10 +87,33 @@ def load_owner(session: Session, known: Known) -> LocalAccount:
         reason = f"its owner 0x{known.view.owner.hex()} must, and this project does not hold that key"
         raise NotEligible(who=known.name or known.view.id, what="be changed from here", reason=reason)
     owner = session.keys.load(name, session.password())
-    if session.network.devnet:
-        key = f"{session.network.ledger}/gas-money/{owner.address}"
-        session.chain.transfer(known.view.owner, GAS_MONEY_WEI, key=key, sender=session.operator())
+    _give_gas_money(session, owner.address)
     return owner
+
+
+def load_signer(session: Session, known: Known) -> LocalAccount:
+    """Return the signing key of a participant. Raises: NotEligible: this project does not hold it."""
+    name = name_signers(session).get(known.view.signer)
+    if name is None:
+        reason = f"its key 0x{known.view.signer.hex()} must sign, and this project does not hold it"
+        raise NotEligible(who=known.name or known.view.id, what="act from here", reason=reason)
+    return session.keys.load(name, session.password())
+
+
+def load_sender(session: Session, known: Known) -> LocalAccount:
+    """Return the signing key of a participant, for transactions of its own; on a devnet it gets money for gas.
+
+    Raises: NotEligible: this project does not hold it.
+    """
+    signer = load_signer(session, known)
+    _give_gas_money(session, signer.address)
+    return signer
+
+
+def _give_gas_money(session: Session, address: str) -> None:
+    if session.network.devnet:
+        key = f"{session.network.ledger}/gas-money/{address}"
+        session.chain.transfer(address, GAS_MONEY_WEI, key=key, sender=session.operator())
 
 
 def unique_key(session: Session, what: str, number: int) -> str:

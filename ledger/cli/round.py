@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -110,7 +111,8 @@ def show(session: Session, number: int, run_name: str | None, fmt: str) -> None:
     view: Any = session.chain.get_round(round_id)
     names = name_participants(session, [*(m.client for m in record.members), record.aggregator])
     overview = _describe_round(record, names)
-    phases, updates = _describe_phases(view), _describe_updates(record, names)
+    (opened,) = session.chain.events(names=("RoundOpened",), round_id=round_id)
+    phases, updates = _describe_phases(view, opened.args), _describe_updates(record, names)
     if fmt != "table":
         asof = _as_of(session, record)
         print_record("round.show", {**overview, "phases": phases, "updates": updates}, fmt=fmt, asof=asof)
@@ -124,13 +126,14 @@ def show(session: Session, number: int, run_name: str | None, fmt: str) -> None:
 
 def _describe_round(record: RoundRecord, names: dict[int, str]) -> dict[str, Any]:
     task, proposal = record.task, record.proposal
-    roots = {} if proposal is None else {k: v for k, v in to_plain(proposal).items() if k != "data_id"}
+    roots = {k: v for k, v in to_plain(proposal).items() if k.endswith("_root")} if proposal else {}
     return {
         "round": record.number,
         "round_id": record.round_id,
         "task_id": record.task_id,
         "phase": record.phase,
         "rule": _name_rule(task),
+        "mode": task.mode.name.lower().replace("_", "-"),
         "aggregator": record.aggregator,
         "aggregator_name": names.get(record.aggregator),
         "committed": record.committed,
@@ -143,11 +146,12 @@ def _describe_round(record: RoundRecord, names: dict[int, str]) -> dict[str, Any
     }
 
 
-def _describe_phases(view: Any) -> list[dict[str, Any]]:
+def _describe_phases(view: Any, opened: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Describe the deadlines: of an open round as they are now, of another one as it opened."""
     rows = [
-        {"until": "commit end", "at": view.commit_end, "what": "clients commit"},
-        {"until": "data end", "at": view.data_end, "what": "clients publish their updates"},
-        {"until": "propose end", "at": view.propose_end, "what": "the aggregator proposes"},
+        {"until": "commit end", "at": view.commit_end or opened["commit_end"], "what": "clients commit"},
+        {"until": "data end", "at": view.data_end or opened["data_end"], "what": "clients publish their updates"},
+        {"until": "propose end", "at": view.propose_end or opened["propose_end"], "what": "the aggregator proposes"},
         {"until": "challenge end", "at": view.challenge_end, "what": "anybody may challenge"},
     ]
     reached = [row for row in rows if row["at"]]

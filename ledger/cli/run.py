@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import click
@@ -39,7 +40,7 @@ def show(session: Session, name: str | None, fmt: str) -> None:
     """Show the rounds of a run as the ledger has them; without NAME, of the latest."""
     known = find_run(session, name)
     task_id = find_task(session.chain, known)
-    rows = [_describe_round(session, i, n) for n, i in list_rounds(session.chain, task_id or 0).items()]
+    rows = [_describe_round(session, opened) for opened in list_rounds(session.chain, task_id or 0).values()]
     if fmt == "table":
         say(f"run {known.name}, task {task_id}, script sha256 {shorten(known.script_digest)}")
     columns = ("round", "round_id", "phase", "committed", "excluded", "base_model")
@@ -48,13 +49,13 @@ def show(session: Session, name: str | None, fmt: str) -> None:
     )
 
 
-def _describe_round(session: Session, round_id: int, number: int) -> dict[str, Any]:
-    view: Any = session.chain.get_round(round_id)
+def _describe_round(session: Session, opened: Mapping[str, Any]) -> dict[str, Any]:
+    view = session.chain.get_round(opened["round_id"])
     return {
-        "round": number,
-        "round_id": round_id,
+        "round": opened["number"],
+        "round_id": view.round_id,
         "phase": view.phase.name.lower(),
         "committed": view.committed,
         "excluded": view.excluded,
-        "base_model": view.base_model,
+        "base_model": opened["base_model"],
     }

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ledger.cli.session import Session
 from ledger.errors import NotFoundError
@@ -65,10 +66,10 @@ def find_task(chain: Chain, run: KnownRun) -> int | None:
     return None
 
 
-def list_rounds(chain: Chain, task_id: int) -> dict[int, int]:
-    """Return the rounds of a task: their ids in the ledger by their number within the task, from 1."""
+def list_rounds(chain: Chain, task_id: int) -> dict[int, Mapping[str, Any]]:
+    """Return what the event RoundOpened tells of each round of a task, by its number within the task, from 1."""
     opened = [event.args for event in chain.events(names=("RoundOpened",), task_id=task_id)]
-    return {int(args["number"]): int(args["round_id"]) for args in opened}
+    return {int(args["number"]): args for args in opened}
 
 
 def find_round(session: Session, number: int, run_name: str | None) -> int:
@@ -86,7 +87,7 @@ def find_round(session: Session, number: int, run_name: str | None) -> int:
     if number not in rounds:
         there = f"; run '{run.name}' has {len(rounds)}" if rounds else f"; run '{run.name}' has none yet"
         raise NotFoundError(kind="round", name=number, suggestion=there, hint=f"fedtrail run show {run.name}")
-    return rounds[number]
+    return int(rounds[number]["round_id"])
 
 
 def name_participants(session: Session, participants: list[int]) -> dict[int, str]:

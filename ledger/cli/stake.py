@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ledger.cli.lazy import LazyGroup
-from ledger.cli.output import format_option, print_record
+from ledger.cli.output import format_option, print_record, print_rows, shorten
 from ledger.cli.participants import Known, find_participant, load_owner, unique_key
 from ledger.cli.progress import say
 from ledger.cli.session import Session, project_options
 from ledger.units import format_wei, parse_wei
 
+if TYPE_CHECKING:
+    from ledger.stake_history import Entry
+
 
 @click.group(cls=LazyGroup)
 def stake() -> None:
-    """Show, deposit and withdraw stakes."""
+    """Show, deposit and withdraw stakes, and tell what became of them."""
 
 
 client_argument = click.argument("name", metavar="CLIENT")
@@ -72,6 +76,33 @@ def withdraw(session: Session, name: str, wait: bool, fmt: str) -> None:
     print_record("stake.withdraw", _describe(session, find_participant(session, str(number)), fmt), fmt=fmt)
 
 
+@stake.command()
+@click.argument("name", metavar="[CLIENT]", required=False)
+@format_option
+@project_options
+def history(session: Session, name: str | None, fmt: str) -> None:
+    """Tell every deposit, lock, slash, withdrawal and claim of CLIENT, in order; without CLIENT, of everybody."""
+    from ledger.stake_history import WORDS, iter_entries
+
+    participant = find_participant(session, name).view.id if name else None
+    entries = iter_entries(session.chain.events(names=tuple(WORDS)), participant=participant)
+    rows = [_describe_entry(entry, fmt) for entry in entries]
+    amounts = [key for key in ("amount", "stake", "locked") if fmt == "table"] or _AMOUNTS
+    columns = ("block", "id", "what", *amounts, "task_id", "round_id", "reason", "tx")
+    print_rows("stake.history", rows, fmt=fmt, columns=columns, empty="nobody is registered")
+
+
+_AMOUNTS = ("amount_wei", "stake_wei", "locked_wei")
+
+
+def _describe_entry(entry: Entry, fmt: str) -> dict[str, Any]:
+    row = {"id" if field.name == "participant" else field.name: getattr(entry, field.name) for field in fields(entry)}
+    if fmt != "table":
+        return row
+    shown = {key.removesuffix("_wei"): format_wei(row[key]) for key in _AMOUNTS}
+    return {**row, **shown, "tx": shorten(entry.tx)}
+
+
 def _describe(session: Session, known: Known, fmt: str) -> dict[str, Any]:
     view = known.view
     amounts = {"stake": view.stake_wei, "locked": view.locked_wei}
@@ -83,7 +114,7 @@ def _describe(session: Session, known: Known, fmt: str) -> dict[str, Any]:
         "name": known.name,
         **(shown if fmt == "table" else exact),
         **_describe_credit(session.chain.get_credit(view.owner), fmt),
-        "open_rounds": view.open_rounds,
+        "open_tasks": view.open_tasks,
         "unlock_at": unlock,
     }
 

@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeAlias
 
 from pydantic import Field, PrivateAttr, ValidationError
 
+from ledger import spec
 from ledger.errors import NotFoundError, ScriptError
 from ledger.marked import Document, Mark, SyntaxProblem, parse
 from ledger.script.events import (
@@ -214,12 +215,16 @@ def _find_contradictions(script: Script) -> Iterator[tuple[Place, str]]:
 
 def _check_rule(rule: RuleSection, place: Place, count: int) -> Iterator[tuple[Place, str]]:
     wanted = {"trimmed-mean": {"trim"}, "krum": {"f"}, "multi-krum": {"f", "select"}}.get(rule.name, set())
-    for key in ("trim", "f", "select"):
+    optional = {"stake_per_weight"} if rule.name == "weighted-mean" else set()
+    for key in ("trim", "f", "select", "stake_per_weight"):
         given = getattr(rule, key) is not None
-        if given and key not in wanted:
+        if given and key not in wanted | optional:
             yield (*place, key), f"the rule {rule.name} takes no '{key}'"
         if not given and key in wanted:
             yield place, f"the rule {rule.name} needs '{key}'"
+    if rule.name in ("krum", "multi-krum") and count > spec.MAX_KRUM_CLIENTS:
+        most = f"at most {spec.MAX_KRUM_CLIENTS} clients: a proposal carries the distances of all pairs"
+        yield place, f"the rule {rule.name} takes {most}, 'clients.count' is {count}"
     if rule.min_updates > count:
         yield place, f"{rule.label} needs at least {rule.min_updates} clients, 'clients.count' is {count}"
 

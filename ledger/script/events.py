@@ -102,7 +102,7 @@ class DropEvent(Event):
 
 
 class AggregatorEvent(Event):
-    """An aggregator that cheats."""
+    """The first aggregator cheats."""
 
     aggregator: Literal["tamper"]
     """tamper: propose an aggregate with one changed coordinate."""

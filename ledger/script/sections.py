@@ -58,6 +58,8 @@ class RuleSection(Section):
     """krum, multi-krum: dishonest clients to withstand."""
     select: int | None = Field(default=None, ge=1, le=65535)
     """multi-krum: updates that are averaged."""
+    stake_per_weight: Amount | None = None
+    """weighted-mean: stake that a unit of weight needs, so that many small identities weigh no more than one."""
 
     @property
     def rule(self) -> spec.Rule:
@@ -68,6 +70,11 @@ class RuleSection(Section):
     def parameter(self) -> int:
         """Trim or f; 0 for rules without one."""
         return (self.trim if self.name == "trimmed-mean" else self.f) or 0
+
+    @property
+    def wei_per_weight(self) -> int:
+        """Stake that a unit of weight needs, in wei; 0 where the stake does not limit the weight."""
+        return parse_wei(self.stake_per_weight) if self.stake_per_weight else 0
 
     @property
     def min_updates(self) -> int:
@@ -92,10 +99,19 @@ class RunSection(Section):
     """Seed of the split, the first model and every client's training."""
     purpose: str = Field(default="", max_length=1000)
     """Why, for readers of the script."""
+    mode: Literal["verified", "accumulated", "root-only"] = "verified"
+    """verified: the ledger checks signatures; accumulated: one by one, uncounted; root-only: a signed list's root."""
     quorum: int | None = Field(default=None, ge=1, le=spec.MAX_CLIENTS)
     """Fewest included updates for a proposal; default: more than half of the clients, and enough for the rule."""
+    dispute: bool = False
+    """Prove a wrong proposal to the court and run the round again, instead of ending the run."""
     rule: RuleSection
     """How updates become one."""
+
+    @property
+    def commit_mode(self) -> spec.CommitMode:
+        """The mode's number on chain."""
+        return spec.CommitMode[self.mode.upper().replace("-", "_")]
 
 
 class ModelSection(Section):
@@ -157,9 +173,11 @@ class FormatSection(Section):
     bound: int = Field(default=spec.MAX_BOUND, ge=1, le=spec.MAX_BOUND)
     """Largest |coordinate|."""
     leaf_log2: int = Field(default=8, ge=3, le=12)
-    """Coordinates per leaf, log2."""
+    """Coordinates per leaf of an update, log2."""
     matrix_log2: int = Field(default=3, ge=0, le=8)
     """Coordinates per matrix leaf, log2."""
+    model_log2: int = Field(default=5, ge=3, le=12)
+    """Coordinates per leaf of an aggregate or a model, log2."""
     examples_cap: int = Field(default=100_000, ge=1, le=spec.MAX_EXAMPLES_CAP)
     """Largest weight of one client."""
 
@@ -183,7 +201,10 @@ class AggregatorSection(Section):
     stake: Amount = "2 ether"
     """Stake of the aggregator."""
     bond: Amount = "1 ether"
-    """Part of it held while a round is open; what a proved fraud costs."""
+    """Part of it held while it runs the rounds; what a proved fraud costs."""
+
+    count: int = Field(default=1, ge=1, le=100)
+    """Aggregators: when one is convicted, the next one runs the round again."""
 
     @property
     def stake_wei(self) -> int:

@@ -1,18 +1,20 @@
-"""Identity-bound commitments, their EIP-712 digests, and the hashes of the chain (docs/protocol.md §4).
+"""Identity-bound commitments, their EIP-712 digests, and the trees over them (docs/protocol.md §4.1 to §4.6).
 
 A commitment hides an update until the commit phase is over and opens only for its author, in its round, on its
-chain and contract. Everything that the contracts hash is mirrored here.
+chain and contract.
 """
 
 from __future__ import annotations
 
 import functools
 import hashlib
+import itertools
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ledger.spec.blobs import ContentId
+from ledger.spec.errors import NotCanonical, Oversized, WrongLength
 from ledger.spec.keccak import keccak256
 from ledger.spec.tree import compute_root, hash_leaf
 
@@ -22,17 +24,23 @@ DOMAIN_VERSION = "1"
 
 _DOMAIN_TYPE = keccak256(b"EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)")
 COMMITMENT_TYPE = b"Commitment(uint64 roundId,uint32 client,bytes32 commitment)"
+RECEIPT_TYPE = b"Receipt(uint64 roundId,uint32 client,bytes32 commitment)"
 PUBLICATION_TYPE = b"Publication(uint64 roundId,uint32 client,uint8 codec,bytes32 digest)"
 REGISTER_TYPE = b"Register(address owner,address signer,uint8 role,uint256 deadline)"
 ROTATE_TYPE = b"Rotate(uint32 id,address signer,uint256 deadline)"
 
 _COMMITMENT_TYPE_HASH = keccak256(COMMITMENT_TYPE)
+_RECEIPT_TYPE_HASH = keccak256(RECEIPT_TYPE)
 _PUBLICATION_TYPE_HASH = keccak256(PUBLICATION_TYPE)
 _REGISTER_TYPE_HASH = keccak256(REGISTER_TYPE)
 _ROTATE_TYPE_HASH = keccak256(ROTATE_TYPE)
 
 _COMMITMENT = struct.Struct(">B32sQII32s")
 _MEMBER = struct.Struct(">I32s")
+_SIGNED = struct.Struct(">I32s64s")
+
+MAX_LIST_BYTES = 10_000 * _SIGNED.size
+"""A round takes at most 10,000 clients."""
 
 
 def _word(value: int) -> bytes:
@@ -64,6 +72,12 @@ def compute_commitment_digest(*, domain_separator: bytes, round_id: int, client:
     """Return the EIP-712 digest that a client signs to commit (§4.2)."""
     fields = _word(round_id) + _word(client) + commitment
     return compute_typed_digest(domain_separator, keccak256(_COMMITMENT_TYPE_HASH + fields))
+
+
+def compute_receipt_digest(*, domain_separator: bytes, round_id: int, client: int, commitment: bytes) -> bytes:
+    """Return the EIP-712 digest by which an aggregator takes a commitment for its round's list (§4.2)."""
+    fields = _word(round_id) + _word(client) + commitment
+    return compute_typed_digest(domain_separator, keccak256(_RECEIPT_TYPE_HASH + fields))
 
 
 def compute_publication_digest(*, domain_separator: bytes, round_id: int, client: int, content: ContentId) -> bytes:
@@ -109,13 +123,28 @@ def compute_members_root(members: Sequence[Member]) -> bytes:
     return compute_root([hash_leaf(_MEMBER.pack(m.client, m.commitment)) for m in sorted(members)])
 
 
-def compute_segment_root(members: Sequence[Member]) -> bytes:
-    """Return the Keccak tree root of one batch, as RoundLedger computes it (§4.6)."""
-    level = [keccak256(b"\x00" + _MEMBER.pack(m.client, m.commitment)) for m in members]
+def distinct_members(entries: Sequence[Member]) -> list[Member]:
+    """Return the first commitment of every client, in order of arrival: the one that counts (§4.6).
+
+    Args: entries: accepted commitments in order of arrival; in accumulated mode a client may come again.
+    """
+    first: dict[int, Member] = {}
+    for member in entries:
+        first.setdefault(member.client, member)
+    return list(first.values())
+
+
+def _compute_keccak_root(leaves: Sequence[bytes]) -> bytes:
+    level = list(leaves)
     while len(level) > 1:
         pairs = [keccak256(b"\x01" + level[i] + level[i + 1]) for i in range(0, len(level) - 1, 2)]
         level = pairs + level[len(level) - len(level) % 2 :]
     return level[0]
+
+
+def compute_segment_root(members: Sequence[Member]) -> bytes:
+    """Return the Keccak tree root of one batch, as RoundLedger computes it (§4.6)."""
+    return _compute_keccak_root([keccak256(b"\x00" + _MEMBER.pack(m.client, m.commitment)) for m in members])
 
 
 def compute_segments_hash(previous: bytes, root: bytes, count: int) -> bytes:
@@ -124,52 +153,55 @@ def compute_segments_hash(previous: bytes, root: bytes, count: int) -> bytes:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Proposal:
-    """What an aggregator puts forward; five digests of 32 bytes."""
+class SignedMember:
+    """A client, what it committed, and its signature: an entry of a root-only round's list."""
 
-    aggregate_root: bytes
-    """Chunk-tree root of the aggregate."""
-    matrix_root: bytes
-    """Root of the included updates, transposed."""
-    members_root: bytes
-    """Root over (client, commitment) of the included updates."""
-    model_root: bytes
-    """Chunk-tree root of base model plus aggregate."""
-    data_id: bytes
-    """SHA-256 of the manifest."""
-
-    def fields(self) -> tuple[bytes, bytes, bytes, bytes, bytes]:
-        """Return the digests in the contract's order."""
-        return (
-            self.aggregate_root,
-            self.matrix_root,
-            self.members_root,
-            self.model_root,
-            self.data_id,
-        )
+    client: int
+    """Participant id."""
+    commitment: bytes
+    """32 bytes."""
+    signature: bytes
+    """r | vs over the commitment's digest, 64 bytes."""
 
 
-def compute_proposal_hash(
-    round_id: int, proposal: Proposal, *, segments_hash: bytes, excluded: bytes, included: int
-) -> bytes:
-    """Return what RoundLedger stores of a proposal (§4.7)."""
-    digests = b"".join(proposal.fields())
-    return keccak256(_word(round_id) + digests + segments_hash + keccak256(excluded) + _word(included))
+def encode_signed_list(members: Sequence[SignedMember]) -> bytes:
+    """Return packed (client u32 | commitment | r | vs) entries: a batch, and the list of a root-only round (§4.6)."""
+    return b"".join(_SIGNED.pack(m.client, m.commitment, m.signature) for m in members)
 
 
-def compute_head(previous: bytes, round_id: int, proposal_hash: bytes) -> bytes:
-    """Return the next link of a task's hash chain of finalised rounds (§4.8)."""
-    return keccak256(previous + _word(round_id) + proposal_hash)
+def decode_signed_list(batch: bytes) -> tuple[SignedMember, ...]:
+    """Return the entries of a list, whose clients must rise; signatures are not checked here (§4.6).
+
+    Raises: Oversized: more entries than a round takes. WrongLength: none, or a part of one. NotCanonical.
+    """
+    members = tuple(SignedMember(client=c, commitment=h, signature=s) for c, h, s in map(_SIGNED.unpack, _split(batch)))
+    for before, after in itertools.pairwise(members):
+        if after.client <= before.client:
+            raise NotCanonical(what=f"client {after.client} follows client {before.client}")
+    return members
 
 
-_EXCLUSION = struct.Struct(">IH")
+def _split(batch: bytes) -> list[bytes]:
+    if len(batch) > MAX_LIST_BYTES:
+        raise Oversized(got=len(batch), want=MAX_LIST_BYTES)
+    if not batch or len(batch) % _SIGNED.size:
+        raise WrongLength(got=len(batch), want=-(-max(1, len(batch)) // _SIGNED.size) * _SIGNED.size)
+    return [batch[at : at + _SIGNED.size] for at in range(0, len(batch), _SIGNED.size)]
 
 
-def encode_exclusions(exclusions: Sequence[tuple[int, int]]) -> bytes:
-    """Return packed (client u32 | reason u16), in rising client id."""
-    return b"".join(_EXCLUSION.pack(client, reason) for client, reason in sorted(exclusions))
+def compute_signed_leaf(entry: bytes) -> bytes:
+    """Return keccak256(0x00 | entry) of one entry of a list, 100 bytes (§4.6)."""
+    return keccak256(b"\x00" + entry)
 
 
-def decode_exclusions(data: bytes) -> list[tuple[int, int]]:
-    """Return the (client, reason) pairs of a Proposed or Abandoned event."""
-    return [(client, reason) for client, reason in _EXCLUSION.iter_unpack(data)]
+def compute_list_root(batch: bytes) -> bytes:
+    """Return the Keccak tree root over the entries of a list: what commitRoot posts (§4.6).
+
+    Raises: Oversized, WrongLength: as decode_signed_list.
+    """
+    return _compute_keccak_root([compute_signed_leaf(entry) for entry in _split(batch)])
+
+
+def compute_list_id(batch: bytes) -> bytes:
+    """Return the SHA-256 of a list: its id in the content store (§4.6)."""
+    return hashlib.sha256(batch).digest()

@@ -1,152 +1,34 @@
-"""Tasks and the round transition: the pure twin of RoundLedger (docs/protocol.md §6).
+"""The round transition: the pure twin of RoundLedger (docs/protocol.md §6).
 
 None -> Open -> (dataEnd) -> Proposed -> (challengeEnd) Finalised; exits: Abandoned (too few included updates),
-Expired (no proposal by proposeEnd), Voided (a proof). Being sealed follows from the clock, it is no transaction.
-A test drives this state machine and the contract side by side.
+Expired (no proposal by proposeEnd), Voided (a proof). Being sealed follows from the clock, it is no transaction. A
+guardian may stop an open round for a while (Paused). A test drives this state machine and the contract side by side.
 """
 
 from __future__ import annotations
 
 import enum
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 
 from ledger.spec.commitment import (
     Member,
-    Proposal,
-    compute_head,
-    compute_proposal_hash,
+    compute_list_root,
     compute_segment_root,
     compute_segments_hash,
+    decode_signed_list,
+    distinct_members,
+)
+from ledger.spec.errors import DuplicateCommitment, QuorumNotMet, RuleError, WrongPhase
+from ledger.spec.proposals import (
+    Outcome,
+    Proposal,
+    compute_head,
+    compute_outcome_hash,
+    compute_proposal_hash,
     encode_exclusions,
 )
-from ledger.spec.errors import DuplicateCommitment, InvalidTask, QuorumNotMet, RuleError, WrongPhase
-from ledger.spec.keccak import keccak256
-from ledger.spec.numbers import MAX_BOUND, MAX_EXAMPLES_CAP, MAX_SCALE_BITS
-from ledger.spec.rules import Rule, RuleParams, compute_min_updates
-
-ZERO_DIGEST = bytes(32)
-NO_BOARD = bytes(20)
-MAX_CLIENTS = 10_000
-"""Most clients of a round: its manifest, 147 bytes and 103 a client, is one block of at most 1 MiB (§3.3)."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Task:
-    """Immutable parameters of a task, in the contract's order and units."""
-
-    rule: Rule
-    """Aggregation rule."""
-    rule_param: int
-    """Trim per side, or f; 0 for other rules. uint16."""
-    rule_select: int
-    """Updates that Multi-Krum averages; 0 for other rules. uint16."""
-    size: int
-    """Coordinates (d)."""
-    scale_bits: int
-    """Fractional bits, 0 to 30."""
-    leaf_log2: int
-    """Coordinates per leaf, log2, 3 to 12."""
-    matrix_log2: int
-    """Coordinates per matrix leaf, log2, 0 to 8."""
-    bound: int
-    """Largest |coordinate|, 1 to 2**23 - 1."""
-    examples_cap: int
-    """Largest weight, 1 to 2**20 - 1."""
-    max_clients: int
-    """Most commitments in a round, 1 to MAX_CLIENTS."""
-    quorum: int
-    """Fewest included updates."""
-    commit_seconds: int
-    """Length of the commit phase."""
-    data_seconds: int
-    """Length of the data phase."""
-    propose_seconds: int
-    """Time for a proposal after the data phase."""
-    challenge_seconds: int
-    """Time for challenges after a proposal."""
-    bond_wei: int
-    """Bond of the aggregator per open round."""
-    board: bytes
-    """Address of the availability board; zeros for none."""
-    genesis_model: bytes
-    """Root of the model that the first round starts from."""
-    layout_digest: bytes
-    """SHA-256 of the canonical tensor layout."""
-    script_digest: bytes
-    """SHA-256 of the round script."""
-
-    def rule_params(self) -> RuleParams:
-        """Return what `aggregate` needs."""
-        return RuleParams(
-            rule=self.rule,
-            parameter=self.rule_param,
-            select=self.rule_select,
-            bound=self.bound,
-            examples_cap=self.examples_cap,
-        )
-
-
-_RANGES = {
-    "size": (1, (1 << 32) - 1),
-    "scale_bits": (0, MAX_SCALE_BITS),
-    "leaf_log2": (3, 12),
-    "matrix_log2": (0, 8),
-    "bound": (1, MAX_BOUND),
-    "examples_cap": (1, MAX_EXAMPLES_CAP),
-    "max_clients": (1, MAX_CLIENTS),
-    "quorum": (1, MAX_CLIENTS),
-    "commit_seconds": (1, (1 << 32) - 1),
-    "data_seconds": (0, (1 << 32) - 1),
-    "propose_seconds": (1, (1 << 32) - 1),
-    "challenge_seconds": (1, (1 << 32) - 1),
-    "bond_wei": (0, (1 << 96) - 1),
-    "rule_param": (0, (1 << 16) - 1),
-    "rule_select": (0, (1 << 16) - 1),
-}
-
-
-def verify_task(task: Task, *, unbond_seconds: int) -> None:
-    """Return if every parameter is in its range (§6.1): what RoundLedger.createTask checks.
-
-    Raises: InvalidTask: names the field.
-    """
-    for field, (low, high) in _RANGES.items():
-        if not low <= getattr(task, field) <= high:
-            raise InvalidTask(field=field, got=getattr(task, field), want=f"{low} to {high}")
-    if task.quorum > task.max_clients:
-        raise InvalidTask(field="quorum", got=task.quorum, want=f"1 to {task.max_clients}")
-    _verify_rule(task)
-    for field in ("genesis_model", "layout_digest"):
-        if getattr(task, field) == ZERO_DIGEST:
-            raise InvalidTask(field=field, got="zero", want="a digest")
-    windows = task.commit_seconds + task.data_seconds + task.propose_seconds + task.challenge_seconds
-    if windows > unbond_seconds:
-        raise InvalidTask(field="challenge_seconds", got=windows, want=f"all windows within {unbond_seconds} s")
-
-
-def _verify_rule(task: Task) -> None:
-    if task.rule not in (Rule.TRIMMED_MEAN, Rule.KRUM, Rule.MULTI_KRUM) and task.rule_param:
-        raise InvalidTask(field="rule_param", got=task.rule_param, want="0 for this rule")
-    if (task.rule_select != 0) != (task.rule is Rule.MULTI_KRUM):
-        raise InvalidTask(field="rule_select", got=task.rule_select, want="1 and up for Multi-Krum, else 0")
-    want = compute_min_updates(task.rule, task.rule_param, task.rule_select)
-    if task.quorum < want:
-        raise InvalidTask(field="quorum", got=task.quorum, want=f"{want} and up for this rule")
-
-
-def encode_task(task: Task) -> bytes:
-    """Return abi.encode of the task: one 32-byte word a field."""
-    words = []
-    for field in fields(Task):
-        value = getattr(task, field.name)
-        words.append(value.rjust(32, b"\x00") if isinstance(value, bytes) else int(value).to_bytes(32, "big"))
-    return b"".join(words)
-
-
-def compute_task_hash(task: Task) -> bytes:
-    """Return keccak256 of the encoded task: paramsHash of the event TaskCreated."""
-    return keccak256(encode_task(task))
+from ledger.spec.tasks import ZERO_DIGEST, CommitMode, Task, verify_task
 
 
 class Phase(enum.IntEnum):
@@ -159,6 +41,7 @@ class Phase(enum.IntEnum):
     ABANDONED = 4
     EXPIRED = 5
     VOIDED = 6
+    PAUSED = 7
 
 
 TERMINAL = frozenset({Phase.FINALISED, Phase.ABANDONED, Phase.EXPIRED, Phase.VOIDED})
@@ -187,9 +70,11 @@ class Round:
     challenge_end: int = 0
     """Last second for challenges; 0 before a proposal."""
     members: tuple[Member, ...] = ()
-    """Accepted commitments, in order of arrival."""
+    """Accepted commitments, in order of arrival; in accumulated mode a client may come again (distinct_members)."""
+    committed: int = 0
+    """Clients that committed; in accumulated mode 0 until a proposal says it."""
     segments_hash: bytes = ZERO_DIGEST
-    """Rolling hash over the batches."""
+    """Rolling hash over the segments."""
     proposal_hash: bytes = ZERO_DIGEST
     """Of the proposal, zeros before."""
 
@@ -208,19 +93,27 @@ class TaskState:
     """Hash chain over finalised rounds."""
     current: Round | None = None
     """The latest round."""
+    max_pause_seconds: int = 0
+    """Of the ledger: longest pause, and shortest time between two."""
+    paused_at: int = 0
+    """Second of the pause; 0 while there is none."""
+    resumed_at: int = 0
+    """Second at which the last pause ended; 0 before the first."""
 
 
-def start_task(task: Task, *, unbond_seconds: int) -> TaskState:
+def start_task(task: Task, *, unbond_seconds: int, max_pause_seconds: int = 0) -> TaskState:
     """Return the state of a new task (§6.1)."""
-    verify_task(task, unbond_seconds=unbond_seconds)
-    return TaskState(task=task, model=task.genesis_model)
+    verify_task(task, unbond_seconds=unbond_seconds, max_pause_seconds=max_pause_seconds)
+    return TaskState(task=task, model=task.genesis_model, max_pause_seconds=max_pause_seconds)
 
 
 def apply_open(state: TaskState, round_id: int, now: int) -> TaskState:
     """Return the state with the next round open (§6.2).
 
-    Raises: WrongPhase: the latest round has not ended.
+    Raises: WrongPhase: the task is paused, or the latest round has not ended.
     """
+    if state.paused_at:
+        raise WrongPhase(round_id=round_id, got="of a paused task", want="a running one")
     if state.current is not None and state.current.phase not in TERMINAL:
         raise WrongPhase(round_id=state.current.round_id, got=state.current.phase.name.lower(), want="ended")
     commit_end = now + state.task.commit_seconds
@@ -241,20 +134,38 @@ def apply_open(state: TaskState, round_id: int, now: int) -> TaskState:
 def apply_commits(state: TaskState, members: Sequence[Member], now: int) -> TaskState:
     """Return the state with one more segment of commitments (§6.3): all are accepted or none.
 
-    Raises: WrongPhase, DuplicateCommitment, RuleError (batch empty, not rising, a commitment of zeros, or the round
-        is full).
+    In accumulated mode a segment is one client that commits by itself, possibly again.
+
+    Raises: WrongPhase, DuplicateCommitment, RuleError (batch empty, not rising, a commitment of zeros, the round is
+        full, or the mode takes no such segment).
     """
+    current = _verify_committing(state, now)
+    mode = current.task.mode
+    if mode is CommitMode.ROOT_ONLY or (mode is CommitMode.ACCUMULATED and len(members) != 1):
+        raise RuleError(f"clients of this task commit in {mode.name.lower()} mode")
+    _verify_batch(current, members)
+    return replace(state, current=_extend(current, members, compute_segment_root(members)))
+
+
+def apply_list(state: TaskState, batch: bytes, now: int) -> TaskState:
+    """Return the state with the list of a root-only round (§6.3), which comes in one piece.
+
+    Raises: WrongPhase; RuleError (another mode, a second list, a commitment of zeros, or more clients than the round
+        takes); every SpecError of decode_signed_list.
+    """
+    current = _verify_committing(state, now)
+    if current.task.mode is not CommitMode.ROOT_ONLY or current.members:
+        raise RuleError(f"round {current.round_id} takes no list")
+    members = [Member(client=m.client, commitment=m.commitment) for m in decode_signed_list(batch)]
+    _verify_batch(current, members)
+    return replace(state, current=_extend(current, members, compute_list_root(batch)))
+
+
+def _verify_committing(state: TaskState, now: int) -> Round:
     current = _verify_current(state, Phase.OPEN, "open for commits", now=now, last=None)
     if now > current.commit_end:
         raise WrongPhase(round_id=current.round_id, got="past its commit phase", want="open for commits")
-    _verify_batch(current, members)
-    root = compute_segment_root(members)
-    grown = replace(
-        current,
-        members=current.members + tuple(members),
-        segments_hash=compute_segments_hash(current.segments_hash, root, len(members)),
-    )
-    return replace(state, current=grown)
+    return current
 
 
 def _verify_batch(current: Round, members: Sequence[Member]) -> None:
@@ -263,12 +174,28 @@ def _verify_batch(current: Round, members: Sequence[Member]) -> None:
         raise RuleError("a batch holds at least one entry, rising by client")
     if any(m.commitment == ZERO_DIGEST for m in members):
         raise RuleError("a commitment is zero")
+    if current.task.mode is CommitMode.ACCUMULATED:
+        return
     seen = {m.client for m in current.members}
     for client in clients:
         if client in seen:
             raise DuplicateCommitment(client=client, round_id=current.round_id)
-    if len(seen) + len(clients) > current.task.max_clients:
+    _verify_capacity(current, len(seen) + len(clients))
+
+
+def _verify_capacity(current: Round, count: int) -> None:
+    if count > current.task.max_clients:
         raise RuleError(f"round {current.round_id} takes at most {current.task.max_clients} commitments")
+
+
+def _extend(current: Round, members: Sequence[Member], root: bytes) -> Round:
+    is_counted = current.task.mode is not CommitMode.ACCUMULATED
+    return replace(
+        current,
+        members=current.members + tuple(members),
+        committed=current.committed + (len(members) if is_counted else 0),
+        segments_hash=compute_segments_hash(current.segments_hash, root, len(members)),
+    )
 
 
 def _verify_current(state: TaskState, phase: Phase, want: str, *, now: int, last: int | None) -> Round:
@@ -286,33 +213,40 @@ def compute_propose_start(current: Round) -> int:
     return current.data_end + 1
 
 
-def apply_proposal(state: TaskState, proposal: Proposal, exclusions: Sequence[tuple[int, int]], now: int) -> TaskState:
+def apply_proposal(
+    state: TaskState, proposal: Proposal, exclusions: Sequence[tuple[int, int]], now: int, aux: bytes = b""
+) -> TaskState:
     """Return the state with a proposal waiting for challenges (§6.4).
 
-    Raises: WrongPhase, QuorumNotMet, RuleError (an exclusion of a client that did not commit, a digest of zeros).
+    The ledger cannot count the clients of an accumulated round; here the proposal's count must be right in every mode.
+
+    Raises: WrongPhase, QuorumNotMet, RuleError (an exclusion of a client that did not commit, another number of
+        clients than committed, a digest of zeros).
     """
     current, included = _verify_outcome(state, exclusions, now)
+    if proposal.committed != (committed := len(distinct_members(current.members))):
+        raise RuleError(f"the proposal counts {proposal.committed} clients, {committed} committed")
+    _verify_capacity(current, committed)
     if included < current.task.quorum:
         raise QuorumNotMet(got=included, want=current.task.quorum, round_id=current.round_id)
     if ZERO_DIGEST in proposal.fields():
         raise RuleError("a digest of the proposal is zero")
-    proposed = replace(
-        current,
-        phase=Phase.PROPOSED,
-        proposal_hash=_hash_proposal(current, proposal, exclusions),
-        challenge_end=now + current.task.challenge_seconds,
-    )
-    return replace(state, current=proposed)
-
-
-def _hash_proposal(current: Round, proposal: Proposal, exclusions: Sequence[tuple[int, int]]) -> bytes:
-    return compute_proposal_hash(
+    digest = compute_proposal_hash(
         current.round_id,
         proposal,
         segments_hash=current.segments_hash,
         excluded=encode_exclusions(exclusions),
-        included=max(0, len(current.members) - len(exclusions)),
+        aux=aux,
+        included=included,
     )
+    proposed = replace(
+        current,
+        phase=Phase.PROPOSED,
+        committed=committed,
+        proposal_hash=digest,
+        challenge_end=now + current.task.challenge_seconds,
+    )
+    return replace(state, current=proposed)
 
 
 def _verify_outcome(state: TaskState, exclusions: Sequence[tuple[int, int]], now: int) -> tuple[Round, int]:
@@ -330,27 +264,29 @@ def _verify_outcome(state: TaskState, exclusions: Sequence[tuple[int, int]], now
 def apply_abandon(state: TaskState, exclusions: Sequence[tuple[int, int]], now: int) -> TaskState:
     """Return the state with a round ended for want of updates (§6.5); the model stays.
 
-    Raises: WrongPhase; RuleError: the quorum is met.
+    Raises: WrongPhase; RuleError: the quorum is met, or the round is accumulated: then it can only expire.
     """
     current, included = _verify_outcome(state, exclusions, now)
+    if current.task.mode is CommitMode.ACCUMULATED:
+        raise RuleError(f"the ledger did not count the clients of round {current.round_id}: let it expire")
     if included >= current.task.quorum:
         raise RuleError(f"round {current.round_id} has its quorum: {included} of {current.task.quorum}")
     return replace(state, current=replace(current, phase=Phase.ABANDONED))
 
 
-def apply_finalise(state: TaskState, proposal: Proposal, exclusions: Sequence[tuple[int, int]], now: int) -> TaskState:
+def apply_finalise(state: TaskState, outcome: Outcome, now: int) -> TaskState:
     """Return the state after the challenge window: the proposal's model becomes the task's (§6.6).
 
-    Raises: WrongPhase; RuleError: this is not the proposal (with these exclusions) that the round holds.
+    Raises: WrongPhase; RuleError: this is not the outcome of the proposal that the round holds.
     """
     current = _verify_current(state, Phase.PROPOSED, "proposed", now=now, last=None)
     if now <= current.challenge_end:
         raise WrongPhase(round_id=current.round_id, got="open to challenges", want="past its challenge window")
-    if _hash_proposal(current, proposal, exclusions) != current.proposal_hash:
+    if compute_outcome_hash(current.round_id, outcome) != current.proposal_hash:
         raise RuleError(f"this is not the proposal that round {current.round_id} holds")
     head = compute_head(state.head, current.round_id, current.proposal_hash)
     ended = replace(current, phase=Phase.FINALISED)
-    return replace(state, current=ended, model=proposal.model_root, head=head)
+    return replace(state, current=ended, model=outcome.model_root, head=head)
 
 
 def apply_expire(state: TaskState, now: int) -> TaskState:

@@ -1,7 +1,7 @@
 """Aggregation rules in exact integers (docs/protocol.md §5).
 
-Every rule is f(clamp(x)) over the included updates in rising client id; weights are min(num_examples, cap). No
-result depends on the order in which updates arrive: sums are exact and ties are broken by (value, slot).
+Every rule is f(clamp(x)) over the included updates in rising client id. No result depends on the order in which
+updates arrive: sums are exact and ties are broken by (value, slot).
 Papers: trimmed mean and median: Yin et al. 2018; Krum and Multi-Krum: Blanchard et al. 2017.
 """
 
@@ -54,17 +54,24 @@ class RuleParams:
     bound: int
     """Coordinates are clamped to [-bound, bound]."""
     examples_cap: int
-    """Weight of a client: min(num_examples, examples_cap)."""
+    """Largest weight of a client."""
+    wei_per_weight: int = 0
+    """Stake that a unit of weight needs; 0: the stake does not limit the weight."""
 
 
 def compute_min_updates(rule: Rule, parameter: int, select: int = 0) -> int:
-    """Return the smallest n for which a rule is defined: 2k + 1 for trimming, 2f + 3 for Krum (Blanchard 2017)."""
+    """Return the smallest n for which a rule is defined: 2k + 1 for trimming, 2f + 3 for Krum (Blanchard 2017).
+
+    Of a masked sum (sum32 with a parameter, the number of peers) it is 2.
+    """
     if rule is Rule.TRIMMED_MEAN:
         return 2 * parameter + 1
     if rule is Rule.KRUM:
         return 2 * parameter + 3
     if rule is Rule.MULTI_KRUM:
         return max(2 * parameter + 3, parameter + select)
+    if rule is Rule.SUM32 and parameter:
+        return 2  # a masked sum of one update is that update
     return 1
 
 
@@ -79,8 +86,9 @@ def compute_mean(column: Vector) -> int:
 
 
 def compute_weighted_mean(column: Vector, weights: Vector) -> int:
-    """Return rdiv(sum of w x, sum of w) (§5.3)."""
-    return rdiv(sum(w * x for w, x in zip(weights, column, strict=True)), sum(weights))
+    """Return rdiv(sum of w x, sum of w), 0 where nobody weighs anything (§5.3)."""
+    total = sum(weights)
+    return rdiv(sum(w * x for w, x in zip(weights, column, strict=True)), total) if total else 0
 
 
 def compute_median(column: Vector) -> int:
@@ -125,31 +133,36 @@ def _by_column(function: Callable[[Vector], int], updates: Sequence[Vector]) -> 
     return [function(column) for column in zip(*updates, strict=True)]
 
 
-def aggregate(params: RuleParams, updates: Sequence[Vector], num_examples: Vector) -> list[int]:
+def aggregate(params: RuleParams, updates: Sequence[Vector], weights: Vector) -> list[int]:
     """Return the aggregate of the included updates: the normative definition of every rule (§5).
 
-    Args: params: from the task. updates: n vectors of d int32, clients in rising id. num_examples: n integers ≥ 1.
-    Raises: RuleNotApplicable: n is below the rule's minimum. WrongLength: vectors of different length.
+    Args: params: from the task. updates: n vectors of d int32, clients in rising id. weights: one integer ≥ 0 an
+        update (compute_weight); only the weighted mean reads them.
+    Raises: RuleNotApplicable: n is below the rule's minimum. WrongLength: vectors of different length, or too few or
+        too many weights.
     """
     want = compute_min_updates(params.rule, params.parameter, params.select)
+    if params.rule is Rule.SUM32 and params.parameter:
+        # Masked updates alone do not say what their masks hide: see masks.compute_unmasked_sum.
+        raise RuleNotApplicable(rule="masked sum32", parameter=params.parameter, want=want, got=len(updates))
     if len(updates) < max(want, 1):
         raise RuleNotApplicable(rule=params.rule.name.lower(), parameter=params.parameter, want=want, got=len(updates))
     if len({len(u) for u in updates}) > 1:
         raise WrongLength(got=min(map(len, updates)), want=max(map(len, updates)))
     if params.rule is Rule.SUM32:
         return _by_column(compute_sum32, updates)
-    return _aggregate_clamped(params, _clamped(updates, params.bound), num_examples)
+    return _aggregate_clamped(params, _clamped(updates, params.bound), weights)
 
 
 def _clamped(updates: Sequence[Vector], bound: int) -> list[list[int]]:
     return [[clamp(x, bound) for x in update] for update in updates]
 
 
-def _aggregate_clamped(params: RuleParams, updates: list[list[int]], num_examples: Vector) -> list[int]:
+def _aggregate_clamped(params: RuleParams, updates: list[list[int]], weights: Vector) -> list[int]:
     if params.rule is Rule.MEAN:
         return _by_column(compute_mean, updates)
     if params.rule is Rule.WEIGHTED_MEAN:
-        weights = compute_weights(num_examples, params.examples_cap)
+        _verify_weights(weights, len(updates))
         return _by_column(lambda column: compute_weighted_mean(column, weights), updates)
     if params.rule is Rule.MEDIAN:
         return _by_column(compute_median, updates)
@@ -160,9 +173,21 @@ def _aggregate_clamped(params: RuleParams, updates: list[list[int]], num_example
     return _by_column(compute_mean, [updates[i] for i in chosen])
 
 
-def compute_weights(num_examples: Vector, examples_cap: int) -> list[int]:
-    """Return min(num_examples, examples_cap) of every client: self-reported counts never weigh more (§5.3)."""
-    return [min(count, examples_cap) for count in num_examples]
+def _verify_weights(weights: Vector, count: int) -> None:
+    if len(weights) != count:
+        raise WrongLength(f"{len(weights)} weights for {count} updates", got=len(weights), want=count)
+
+
+def compute_weight(params: RuleParams, num_examples: int, stake_wei: int) -> int:
+    """Return min(num_examples, examples_cap, stake_wei // wei_per_weight) of a client (§5.3).
+
+    Self-reported counts never weigh more than the cap, nor more than the client's stake pays for: so a stake weighs
+    the same under one identity and under many.
+
+    Args: num_examples: from the client's update. stake_wei: at the end of the second before the round opened.
+    """
+    weight = min(num_examples, params.examples_cap)
+    return min(weight, stake_wei // params.wei_per_weight) if params.wei_per_weight else weight
 
 
 def apply_model_step(model_q: Vector, aggregate_q: Vector) -> list[int]:

@@ -54,11 +54,12 @@ def compute_root(leaves: Sequence[bytes]) -> bytes:
     """
     level = list(leaves)
     while len(level) > 1:
-        level = _next_level(level)
+        level = compute_next_level(level)
     return level[0]
 
 
-def _next_level(level: list[bytes]) -> list[bytes]:
+def compute_next_level(level: list[bytes]) -> list[bytes]:
+    """Return the level above: neighbours paired from the left, an odd last digest unchanged (§2.2)."""
     pairs = [hash_node(level[i], level[i + 1]) for i in range(0, len(level) - 1, 2)]
     return pairs + level[len(level) - len(level) % 2 :]
 
@@ -89,7 +90,7 @@ def compute_inclusion_proof(leaves: Sequence[bytes], index: int) -> list[bytes]:
     while len(level) > 1:
         if index ^ 1 < len(level):
             path.append(level[index ^ 1])
-        level, index = _next_level(level), index // 2
+        level, index = compute_next_level(level), index // 2
     return path
 
 

@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 
-from devtools import checks, environment, processes
+from devtools import analysis, checks, environment, processes
 from devtools.places import DAEMON, NODE_MODULES, PYTHON, ROOT, VENV, Refusal, get_node, get_tool
 
 CACHES = (
@@ -17,6 +17,7 @@ CACHES = (
     ".dev",
     "build",
     "dist",
+    "coverage",
     ".mypy_cache",
     ".ruff_cache",
     ".pytest_cache",
@@ -126,6 +127,28 @@ def reformat(options: argparse.Namespace) -> int:
     return checks.run_stages(checks.get_format_stages())
 
 
+def execute_symbolically(options: argparse.Namespace) -> int:
+    """Run what holds for all inputs."""
+    environment.set_up()
+    analysis.set_up_python_tools()
+    analysis.set_up_forge()
+    return checks.run_stages(analysis.get_symbolic_stages())
+
+
+def analyse(options: argparse.Namespace) -> int:
+    """Run the static analysis of the contracts."""
+    environment.set_up()
+    analysis.set_up_python_tools()
+    return checks.run_stages(analysis.get_slither_stages())
+
+
+def measure_coverage(options: argparse.Namespace) -> int:
+    """Measure which lines and branches of the contracts their tests reach."""
+    environment.set_up()
+    analysis.set_up_forge()
+    return checks.run_stages(analysis.get_coverage_stages())
+
+
 def generate(options: argparse.Namespace) -> int:
     """Write or compare the committed files that a script makes from sources."""
     environment.set_up()
@@ -157,7 +180,8 @@ def pin(options: argparse.Namespace) -> int:
 
 def clean(options: argparse.Namespace) -> int:
     """Remove caches, and with --all what set-up installed."""
-    installed = [VENV, NODE_MODULES, DAEMON / NODE_MODULES.name] if options.all else []
+    folders = (ROOT, DAEMON, analysis.FOUNDRY)
+    installed = [VENV, analysis.TOOLS, *(folder / NODE_MODULES.name for folder in folders)] if options.all else []
     for folder in [*(ROOT / name for name in CACHES), *installed]:
         shutil.rmtree(folder, ignore_errors=True)
     return 0
@@ -178,6 +202,9 @@ COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], int], str]] = {
     "test-ipfs": (test_ipfs, "the tests against a real IPFS daemon (installs 245 MB once); ARGS go to pytest"),
     "lint": (lint, "ruff, mypy, import directions, solhint, prettier"),
     "format": (reformat, "rewrite the sources as the linters want them"),
+    "symbolic": (execute_symbolically, "prove properties of the contracts for all inputs (halmos; installs it once)"),
+    "slither": (analyse, "static analysis of the contracts (installs slither once)"),
+    "coverage": (measure_coverage, "which lines and branches of the contracts their tests reach (installs forge once)"),
     "vectors": (generate, "write tests/vectors anew from ledger.spec"),
     "artifacts": (generate, "compile contracts/ into ledger/artifacts_data"),
     "gas": (generate, "measure what each step of a round costs, into benchmarks/gas.json"),

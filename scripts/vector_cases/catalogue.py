@@ -4,11 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
-from vector_cases import blobs, chain_hashes, commitment, numbers, rounds, rules, tasks, tree
+from vector_cases import (
+    auxiliary,
+    blobs,
+    chain_hashes,
+    commitment,
+    masks,
+    member_lists,
+    numbers,
+    rounds,
+    rules,
+    tasks,
+    tree,
+)
 from vector_cases.case import COMPUTED, Case, dump
 from vector_cases.operations import run
 
-SECTIONS = (numbers, tree, blobs, commitment, chain_hashes, rules, tasks, rounds)
+SECTIONS = (numbers, tree, blobs, commitment, chain_hashes, member_lists, rules, auxiliary, tasks, rounds, masks)
 
 
 def get_cases() -> list[Case]:

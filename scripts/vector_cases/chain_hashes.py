@@ -12,17 +12,20 @@ Input = dict[str, Any]
 PROPOSAL = {
     "aggregate_root": digest_of("aggregate"),
     "matrix_root": digest_of("matrix"),
-    "members_root": digest_of("members"),
     "model_root": digest_of("model"),
+    "members_root": digest_of("members"),
     "data_id": digest_of("data"),
+    "committed": 10,
 }
 PROPOSAL_HASH: Input = {
     "round_id": 5,
     "proposal": PROPOSAL,
     "segments_hash": digest_of("segments"),
     "exclusions": [[3, 715], [9, 801]],
+    "aux": "0x0000000700000005",
     "included": 8,
 }
+DETAILS_HASH = {key: value for key, value in PROPOSAL_HASH.items() if key != "round_id"}
 SEGMENT_ONE_WHY = "a single entry is the root: keccak(00 | 00000001 | sha256('client 1'))"
 SEGMENT_ONE = "0x52c383e00f451f68ffcd66b75cf09ea307928863d238576f1a0d0e7c21d7ed3a"
 MEMBERS_ONE_WHY = "a single entry is the root: sha256(00 | 00000001 | sha256('client 1'))"
@@ -31,10 +34,15 @@ HEAD_WHY = "keccak(32 zeros | 1 in 32 bytes | sha256('proposal 1'))"
 HEAD_ONE = "0x55101f6e02206e40d2f0b2b9c3ceb5c0eac62e9281f57dd9b92ae428897710ec"
 SEGMENTS_WHY = "keccak(32 zeros | segment root of client 1 alone | 1 in 32 bytes)"
 SEGMENTS_ONE = "0xaafca5bf49ad96accada24be47a93e486827a8cbbf72562530d57a135232ffd5"
-PROPOSAL_LITERAL = "0x9d0d1edeb71564610a7c32de6d4b572e5ac3c68ada6a2aaad90332e419de6ceb"
-PROPOSAL_WHY = (
-    "keccak(5 | the five digests | segments hash | keccak(00000003 02cb 00000009 0321) | 8), integers in 32 bytes each"
+PROPOSAL_LITERAL = "0x41448a02f881cfebc081de98cf7bb3520f53baee01c43a79ccdce5c426624328"
+DETAILS_LITERAL = "0x618effa10eb8daa3142df50cf64ad57f46882d2eeb991482f18a8884be702827"
+CORE_LITERAL = "0x7ccf984b242f644b946740918c0481066b8ec8617f845d13c5d4b7823d7c4bf7"
+CORE_WHY = "keccak(sha256('model') | sha256('details'))"
+DETAILS_WHY = (
+    "keccak(members root | data id | segments hash | keccak(00000003 02cb 00000009 0321) | keccak(00000007 00000005) |"
+    " 10 | 8), integers in 32 bytes each"
 )
+PROPOSAL_WHY = "keccak(5 | aggregate root | matrix root | keccak(model root | details hash)), 5 in 32 bytes"
 
 
 def get_cases() -> list[Case]:
@@ -113,20 +121,32 @@ def _trees() -> list[Case]:
 def _chain_hashes() -> list[Case]:
     proposals = [
         _case(
-            f"proposal-hash-other-{name.replace('_', '-')}",
+            f"{operation.replace('_', '-')}-other-{name.replace('_', '-')}",
             "§4.7",
-            f"proposal-hash with another {name}",
-            "proposal_hash",
-            {**PROPOSAL_HASH, "proposal": {**PROPOSAL, name: digest_of("other")}},
+            f"{operation.replace('_', '-')} with another {name}",
+            operation,
+            {**base, "proposal": {**PROPOSAL, name: 11 if name == "committed" else digest_of("other")}},
         )
-        for name in PROPOSAL
+        for operation, base, names in (
+            ("proposal_hash", PROPOSAL_HASH, tuple(PROPOSAL)),
+            ("details_hash", DETAILS_HASH, ("members_root", "data_id", "committed")),
+        )
+        for name in names
     ]
+    core = {"model_root": PROPOSAL["model_root"], "details_hash": digest_of("details")}
+    core_changes: Input = {name: digest_of("other") for name in core}
+    core_swapped = {"model_root": core["details_hash"], "details_hash": core["model_root"]}
     swapped = {**PROPOSAL, "aggregate_root": PROPOSAL["matrix_root"], "matrix_root": PROPOSAL["aggregate_root"]}
-    changes: Input = {"round_id": 6, "segments_hash": digest_of("other"), "included": 7}
+    changes: Input = {"segments_hash": digest_of("other"), "aux": "0x0000000700000006", "included": 7}
     heads = [[1, digest_of("proposal 1")], [2, digest_of("proposal 2")], [4, digest_of("proposal 4")]]
     one, two, three = _members(1), _members(2, 2), _members(3, 1)
     return [
-        *with_changes("proposal_hash", "§4.7", PROPOSAL_HASH, changes, PROPOSAL_WHY, PROPOSAL_LITERAL),
+        *with_changes("details_hash", "§4.7", DETAILS_HASH, changes, DETAILS_WHY, DETAILS_LITERAL),
+        *with_changes("core_hash", "§4.7", core, core_changes, CORE_WHY, CORE_LITERAL),
+        _case("core-hash-swapped", "§4.7", "model root and details hash swapped", "core_hash", core_swapped),
+        *with_changes(
+            "proposal_hash", "§4.7", PROPOSAL_HASH, {"round_id": 6, **changes}, PROPOSAL_WHY, PROPOSAL_LITERAL
+        ),
         *proposals,
         _case(
             "proposal-hash-digests-swapped",
@@ -141,6 +161,13 @@ def _chain_hashes() -> list[Case]:
             "the hash of no bytes",
             "proposal_hash",
             {**PROPOSAL_HASH, "exclusions": []},
+        ),
+        _case(
+            "proposal-hash-no-auxiliary-data",
+            "§4.7",
+            "the hash of no bytes",
+            "proposal_hash",
+            {**PROPOSAL_HASH, "aux": "0x"},
         ),
         _case(
             "proposal-hash-other-reason",

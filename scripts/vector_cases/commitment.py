@@ -105,6 +105,9 @@ def _digests() -> list[Case]:
             DIGEST_LITERAL,
         ),
         *with_changes(
+            "receipt_digest", "§4.2", COMMITMENT_DIGEST, {**who, "commitment": "0x" + "ba" * 32}, why, COMPUTED
+        ),
+        *with_changes(
             "publication_digest", "§4.3", PUBLICATION, {**who, **content}, PUBLICATION_WHY, PUBLICATION_LITERAL
         ),
         _case(

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ledger import spec
-from vector_cases import transition
+from vector_cases import masks, transition
 from vector_cases.case import from_float_bits, from_hex, to_float_bits, to_json
 
 Input = Mapping[str, Any]
@@ -31,8 +31,18 @@ def rule_params(i: Input) -> spec.RuleParams:
         parameter=i["parameter"],
         select=i["select"],
         bound=i["bound"],
-        examples_cap=i["examples_cap"],
+        examples_cap=spec.MAX_EXAMPLES_CAP,
     )
+
+
+def _weight(i: Input) -> int:
+    params = spec.RuleParams(
+        rule=spec.Rule.WEIGHTED_MEAN,
+        bound=1,
+        examples_cap=i["examples_cap"],
+        wei_per_weight=int(i["wei_per_weight"]),
+    )
+    return spec.compute_weight(params, i["num_examples"], int(i["stake_wei"]))
 
 
 def expectation(item: Mapping[str, Any]) -> spec.Expectation:
@@ -134,6 +144,15 @@ def _commitment_digest(i: Input) -> bytes:
     )
 
 
+def _receipt_digest(i: Input) -> bytes:
+    return spec.compute_receipt_digest(
+        domain_separator=from_hex(i["domain_separator"]),
+        round_id=int(i["round_id"]),
+        client=i["client"],
+        commitment=from_hex(i["commitment"]),
+    )
+
+
 def _segments(i: Input) -> bytes:
     digest = spec.ZERO_DIGEST
     for segment in i["segments"]:
@@ -142,14 +161,25 @@ def _segments(i: Input) -> bytes:
     return digest
 
 
+def _context(i: Input) -> dict[str, Any]:
+    return {
+        "segments_hash": from_hex(i["segments_hash"]),
+        "excluded": spec.encode_exclusions([tuple(pair) for pair in i["exclusions"]]),
+        "aux": from_hex(i["aux"]),
+        "included": i["included"],
+    }
+
+
+def _details_hash(i: Input) -> bytes:
+    return spec.compute_details_hash(transition.proposal(i["proposal"]), **_context(i))
+
+
 def _proposal_hash(i: Input) -> bytes:
-    return spec.compute_proposal_hash(
-        i["round_id"],
-        transition.proposal(i["proposal"]),
-        segments_hash=from_hex(i["segments_hash"]),
-        excluded=spec.encode_exclusions([tuple(pair) for pair in i["exclusions"]]),
-        included=i["included"],
-    )
+    return spec.compute_proposal_hash(i["round_id"], transition.proposal(i["proposal"]), **_context(i))
+
+
+def _signed_list_json(batch: bytes) -> list[Any]:
+    return [[m.client, m.commitment, m.signature] for m in spec.decode_signed_list(batch)]
 
 
 def _heads(i: Input) -> bytes:
@@ -166,7 +196,8 @@ def _verify_inclusion(i: Input) -> bool:
 
 
 def _verify_task(i: Input) -> bool:
-    spec.verify_task(transition.task(i["task"]), unbond_seconds=i["unbond_seconds"])
+    limits = {name: i[name] for name in ("unbond_seconds", "max_pause_seconds")}
+    spec.verify_task(transition.task(i["task"]), **limits)
     return True
 
 
@@ -207,6 +238,7 @@ OPERATIONS: dict[str, Callable[[Input], Any]] = {
     "domain_separator": lambda i: spec.compute_domain_separator(i["name"], i["chain_id"], from_hex(i["contract"])),
     "commitment": _commitment,
     "commitment_digest": _commitment_digest,
+    "receipt_digest": _receipt_digest,
     "publication_digest": _publication,
     "register_digest": _register,
     "rotate_digest": _rotate,
@@ -214,16 +246,34 @@ OPERATIONS: dict[str, Callable[[Input], Any]] = {
     "encode_members": lambda i: spec.encode_members(_members(i["members"])),
     "segment_root": lambda i: spec.compute_segment_root(_members(i["members"])),
     "segments_hash": _segments,
+    "distinct_members": lambda i: [[m.client, m.commitment] for m in spec.distinct_members(_members(i["members"]))],
+    "encode_signed_list": lambda i: transition.signed_list(i["list"]),
+    "decode_signed_list": lambda i: _signed_list_json(from_hex(i["data"])),
+    "signed_leaf": lambda i: spec.compute_signed_leaf(from_hex(i["entry"])),
+    "list_root": lambda i: spec.compute_list_root(from_hex(i["data"])),
+    "list_id": lambda i: spec.compute_list_id(from_hex(i["data"])),
     "encode_exclusions": lambda i: spec.encode_exclusions([tuple(pair) for pair in i["exclusions"]]),
+    "details_hash": _details_hash,
+    "core_hash": lambda i: spec.compute_core_hash(from_hex(i["model_root"]), from_hex(i["details_hash"])),
     "proposal_hash": _proposal_hash,
     "head": _heads,
     "task_hash": lambda i: spec.compute_task_hash(transition.task(i["task"])),
     # rules
-    "aggregate": lambda i: spec.aggregate(rule_params(i), i["updates"], i["num_examples"]),
+    "aggregate": lambda i: spec.aggregate(rule_params(i), i["updates"], i["weights"]),
+    "weight": _weight,
     "krum_scores": lambda i: spec.compute_krum_scores(i["updates"], i["f"]),
     "select_lowest": lambda i: spec.select_lowest([int(score) for score in i["scores"]], i["count"]),
     "min_updates": lambda i: spec.compute_min_updates(spec.RULE_NAMES[i["rule"]], i["parameter"], i["select"]),
     "model_step": lambda i: spec.apply_model_step(i["model"], i["aggregate"]),
+    # auxiliary data
+    "distances": lambda i: spec.compute_distances(i["updates"], i["bound"]),
+    "encode_distances": lambda i: spec.encode_distances([int(distance) for distance in i["distances"]]),
+    "decode_distances": lambda i: spec.decode_distances(from_hex(i["data"]), count=i["count"]),
+    "encode_weights": lambda i: spec.encode_weights(i["weights"]),
+    "decode_weights": lambda i: spec.decode_weights(from_hex(i["data"]), count=i["count"]),
+    "aux": lambda i: spec.compute_aux(rule_params(i), i["updates"], i["weights"]),
+    # masks
+    **masks.OPERATIONS,
     # rounds
     "verify_task": _verify_task,
     "transition": transition.run,

@@ -74,17 +74,27 @@ TRIMMED = [
     ("clamped", [MAX, MAX, MAX], 1, B, "the middle one, limited to the bound"),
 ]
 WEIGHTED = [
-    ("one-and-three", [0, 4], [1, 3], CAP, 3, "rdiv(12, 4) = 3"),
-    ("half-up", [1, 2], [1, 1], CAP, 2, "rdiv(3, 2) = 2, as the mean"),
-    ("negative", [-3, 1], [3, 1], CAP, -2, "rdiv(-8, 4) = (-16 + 4) // 8 = floor(-1.5) = -2"),
-    ("negative-half-up", [-3, -2], [5, 5], CAP, -2, "rdiv(-25, 10) = (-50 + 10) // 20 = -2"),
-    ("capped", [100, 0], [4000000000, 10], 10, 50, "both weigh 10: rdiv(1000, 20) = 50"),
-    ("at-cap", [100, 0], [10, 10], 10, 50, "a weight at the cap stays"),
-    ("one-above-cap", [100, 0], [11, 10], 10, 50, "11 counts as 10"),
-    ("cap-of-one", [1, 2, 9], [7, 8, 9], 1, 4, "all weigh 1: rdiv(12, 3) = 4"),
-    ("largest-weights", [B, -B, B], [CAP, CAP, CAP], CAP, 2796202, "the mean of B, -B, B: 2796202.33"),
-    ("clamped", [MAX, -B], [3, 1], CAP, 4194304, "(3 B - B) / 4 = B / 2 = 4194303.5 goes up"),
-    ("dominated", [B, 1], [1, CAP], CAP, 9, "(8388607 + 1048575) / 2**20 = 9437182 / 1048576 = 8.99..."),
+    ("one-and-three", [0, 4], [1, 3], 3, "rdiv(12, 4) = 3"),
+    ("half-up", [1, 2], [1, 1], 2, "rdiv(3, 2) = 2, as the mean"),
+    ("negative", [-3, 1], [3, 1], -2, "rdiv(-8, 4) = (-16 + 4) // 8 = floor(-1.5) = -2"),
+    ("negative-half-up", [-3, -2], [5, 5], -2, "rdiv(-25, 10) = (-50 + 10) // 20 = -2"),
+    ("zero-and-one", [100, 7], [0, 1], 7, "a client without weight counts for nothing"),
+    ("equal", [1, 2, 9], [8, 8, 8], 4, "rdiv(96, 24) = 4, the mean"),
+    ("largest-weights", [B, -B, B], [CAP, CAP, CAP], 2796202, "the mean of B, -B, B: 2796202.33"),
+    ("clamped", [MAX, -B], [3, 1], 4194304, "(3 B - B) / 4 = B / 2 = 4194303.5 goes up"),
+    ("dominated", [B, 1], [1, CAP], 9, "(8388607 + 1048575) / 2**20 = 9437182 / 1048576 = 8.99..."),
+]
+# name, num_examples, examples_cap, stake_wei, wei_per_weight, result, why
+WEIGHTS = [
+    ("below-cap", 9, 10, 0, 0, 9, "below the cap, and no stake is asked for"),
+    ("at-cap", 10, 10, 0, 0, 10, "a weight at the cap stays"),
+    ("one-above-cap", 11, 10, 0, 0, 10, "11 counts as 10"),
+    ("most-examples", (1 << 32) - 1, 10, 0, 0, 10, "any count above the cap weighs as the cap"),
+    ("by-stake", 100, 1000, 50 * 10**15, 10**15, 50, "0.05 ether at 0.001 ether a unit"),
+    ("by-stake-floor", 100, 1000, 51 * 10**15 - 1, 10**15, 50, "one wei short of 51 units"),
+    ("by-examples", 49, 1000, 50 * 10**15, 10**15, 49, "the stake would do for 50"),
+    ("by-cap", 100, 30, 50 * 10**15, 10**15, 30, "the stake would do for 50, the cap is 30"),
+    ("no-stake", 100, 1000, 10**15 - 1, 10**15, 0, "one wei short of one unit"),
 ]
 KRUM = [
     ("tie-to-lower-slot", [0, 1, 10], 0, 0, "one neighbour each: scores 1, 1, 81; slot 0 wins the tie"),
@@ -136,13 +146,14 @@ def get_cases() -> list[Case]:
     return [
         *(_column(rule, name, xs, want, why) for rule, rows in columns for name, xs, want, why in rows),
         *(_column("trimmed-mean", n, xs, want, why, parameter=k) for n, xs, k, want, why in TRIMMED),
-        *(_column("weighted-mean", n, xs, want, why, weights=w, cap=c) for n, xs, w, c, want, why in WEIGHTED),
+        *(_column("weighted-mean", n, xs, want, why, weights=w) for n, xs, w, want, why in WEIGHTED),
         *(_column("krum", n, xs, want, why, parameter=f) for n, xs, f, want, why in KRUM),
         *(_column("multi-krum", n, xs, want, why, parameter=f, select=m) for n, xs, f, m, want, why in MULTI_KRUM),
         *_planes(),
         *_larger(),
         *_rejections(),
         *_parts(),
+        *_weight_cases(),
     ]
 
 
@@ -157,9 +168,8 @@ def _aggregate(rule: str, name: str, updates: list[list[int]], why: str, **optio
         "parameter": options.get("parameter", 0),
         "select": options.get("select", 0),
         "bound": options.get("bound", B),
-        "examples_cap": options.get("cap", CAP),
         "updates": updates,
-        "num_examples": options.get("weights", [1] * len(updates)),
+        "weights": options.get("weights", [1] * len(updates)),
     }
     return Case(
         name=f"rules/{rule}-{name}", clause=CLAUSES[rule], why=why, operation="aggregate", input=arguments, **result
@@ -193,7 +203,6 @@ def _larger() -> list[Case]:
             _updates(n, 9),
             f"{n} clients, some coordinates beyond the bound",
             weights=_weights(n),
-            cap=1000,
             want=COMPUTED,
             **options.get(rule, {}),
         )
@@ -229,8 +238,14 @@ def _rejections() -> list[Case]:
         _aggregate(rule, name, [[i] for i in range(n)], why, want_error="FT609", **options)
         for rule, name, n, options, why in rows
     ]
+    nobody = _aggregate(
+        "weighted-mean", "no-weight", [[1], [2]], "0 + 0: nobody weighs anything", weights=[0, 0], want=[0]
+    )
+    short = _aggregate(
+        "weighted-mean", "weight-missing", [[1], [2]], "two updates, one weight", weights=[1], want_error="FT710"
+    )
     ragged = _aggregate("mean", "different-lengths", [[1, 2], [3]], "two coordinates and one", want_error="FT710")
-    return [*refused, ragged]
+    return [*refused, nobody, short, ragged]
 
 
 def _case(name: str, clause: str, why: str, operation: str, arguments: dict[str, Any], **result: Any) -> Case:
@@ -295,4 +310,18 @@ def _parts() -> list[Case]:
                 ("multi-krum", 3, 8, 11, "max(2 * 3 + 3, 3 + 8)"),
             )
         ),
+    ]
+
+
+def _weight_cases() -> list[Case]:
+    return [
+        _case(
+            f"weight-{name}",
+            "§5.3",
+            why,
+            "weight",
+            {"num_examples": count, "examples_cap": cap, "stake_wei": str(stake), "wei_per_weight": str(unit)},
+            want=want,
+        )
+        for name, count, cap, stake, unit, want, why in WEIGHTS
     ]

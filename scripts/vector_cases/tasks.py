@@ -7,6 +7,7 @@ from typing import Any
 from vector_cases.case import COMPUTED, Case, digest_of
 
 UNBOND_SECONDS = 86400
+MAX_PAUSE_SECONDS = 3600
 ZERO = "0x" + "00" * 32
 
 TASK: dict[str, Any] = {
@@ -17,14 +18,17 @@ TASK: dict[str, Any] = {
     "scale_bits": 20,
     "leaf_log2": 8,
     "matrix_log2": 3,
+    "model_log2": 5,
     "bound": 8388607,
     "examples_cap": 100000,
-    "max_clients": 10,
-    "quorum": 5,
+    "mode": "verified",
+    "wei_per_weight": 0,
     "commit_seconds": 600,
     "data_seconds": 300,
     "propose_seconds": 500,
     "challenge_seconds": 1800,
+    "max_clients": 10,
+    "quorum": 5,
     "bond_wei": "1000000000000000000",
     "board": "0x" + "00" * 20,
     "genesis_model": digest_of("genesis"),
@@ -39,14 +43,17 @@ TASK_CHANGES: dict[str, Any] = {
     "scale_bits": 21,
     "leaf_log2": 9,
     "matrix_log2": 4,
+    "model_log2": 6,
     "bound": 8388606,
     "examples_cap": 100001,
-    "max_clients": 11,
-    "quorum": 6,
+    "mode": "accumulated",
+    "wei_per_weight": 1,
     "commit_seconds": 601,
     "data_seconds": 301,
     "propose_seconds": 501,
     "challenge_seconds": 1801,
+    "max_clients": 11,
+    "quorum": 6,
     "bond_wei": "1000000000000000001",
     "board": "0x" + "00" * 19 + "01",
     "genesis_model": digest_of("other genesis"),
@@ -66,12 +73,19 @@ TASK_RANGES = [
     ("leaf_log2", 13, "FT610"),
     ("matrix_log2", 8, None),
     ("matrix_log2", 9, "FT610"),
+    ("model_log2", 2, "FT610"),
+    ("model_log2", 3, None),
+    ("model_log2", 12, None),
+    ("model_log2", 13, "FT610"),
     ("bound", 0, "FT610"),
     ("bound", 1, None),
     ("bound", 1 << 23, "FT610"),
     ("examples_cap", 0, "FT610"),
     ("examples_cap", (1 << 20) - 1, None),
     ("examples_cap", 1 << 20, "FT610"),
+    ("mode", "accumulated", None),
+    ("mode", "root-only", None),
+    ("wei_per_weight", 1, "FT610"),
     ("max_clients", 0, "FT610"),
     ("max_clients", 4, "FT610"),
     ("max_clients", 5, None),
@@ -85,8 +99,8 @@ TASK_RANGES = [
     ("data_seconds", 0, None),
     ("propose_seconds", 0, "FT610"),
     ("challenge_seconds", 0, "FT610"),
-    ("challenge_seconds", 85000, None),
-    ("challenge_seconds", 85001, "FT610"),
+    ("challenge_seconds", 81400, None),
+    ("challenge_seconds", 81401, "FT610"),
     ("rule_param", 3, "FT610"),
     ("rule_select", 1, "FT610"),
     ("genesis_model", ZERO, "FT610"),
@@ -96,7 +110,9 @@ TASK_RANGES = [
 TASK_WHY = {
     "max_clients": "at least the quorum, 5; at most 10000, of which a manifest has 147 + 1030000 bytes",
     "quorum": "2 * 2 + 1 = 5 for a trim of 2, and max_clients is 10",
-    "challenge_seconds": "600 + 300 + 500 + challenge must stay within 86400: at most 85000",
+    "challenge_seconds": "600 + 300 + 500 + challenge + a pause of 3600 must stay within 86400: at most 81400",
+    "wei_per_weight": "only the weighted mean weighs",
+    "mode": "any way to commit goes with any rule",
     "rule_param": "a trim of 3 needs a quorum of 7",
     "rule_select": "only Multi-Krum selects",
 }
@@ -108,6 +124,26 @@ TASK_RULES: list[tuple[str, dict[str, Any], str | None, str]] = [
     ("multi-krum-without-select", {"rule": "multi-krum", "rule_param": 1}, "FT610", "Multi-Krum selects at least one"),
     ("multi-krum-at-maximum", {"rule": "multi-krum", "rule_param": 1, "rule_select": 4}, None, "1 + 4 = 5, the quorum"),
     ("multi-krum-above-maximum", {"rule": "multi-krum", "rule_param": 1, "rule_select": 5}, "FT610", "1 + 5 = 6 > 5"),
+    ("krum-most-clients", {"rule": "krum", "rule_param": 1, "max_clients": 50}, None, "distances of 50 * 49 / 2 pairs"),
+    ("krum-too-many-clients", {"rule": "krum", "rule_param": 1, "max_clients": 51}, "FT610", "at most 50 for Krum"),
+    (
+        "multi-krum-too-many-clients",
+        {"rule": "multi-krum", "rule_param": 1, "rule_select": 2, "max_clients": 51},
+        "FT610",
+        "at most 50 for Multi-Krum",
+    ),
+    (
+        "weighted-mean-by-stake",
+        {"rule": "weighted-mean", "rule_param": 0, "wei_per_weight": str((1 << 80) - 1)},
+        None,
+        "the largest uint80",
+    ),
+    (
+        "weighted-mean-by-too-much-stake",
+        {"rule": "weighted-mean", "rule_param": 0, "wei_per_weight": str(1 << 80)},
+        "FT610",
+        "one above the largest uint80",
+    ),
 ]
 
 
@@ -121,7 +157,7 @@ def _hashes() -> list[Case]:
         _hash(f"task-hash-other-{field.replace('_', '-')}", f"task-hash with another {field}", {**TASK, field: value})
         for field, value in TASK_CHANGES.items()
     ]
-    return [_hash("task-hash", "keccak of twenty words, as abi.encode gives them", TASK), *changed]
+    return [_hash("task-hash", "keccak of twenty-three words, as abi.encode gives them", TASK), *changed]
 
 
 def _hash(name: str, why: str, task: dict[str, Any]) -> Case:
@@ -147,7 +183,7 @@ def _task(name: str, change: dict[str, Any], error: str | None, why: str) -> Cas
         clause="§6.1",
         why=why,
         operation="verify_task",
-        input={"task": {**TASK, **change}, "unbond_seconds": UNBOND_SECONDS},
+        input={"task": {**TASK, **change}, "unbond_seconds": UNBOND_SECONDS, "max_pause_seconds": MAX_PAUSE_SECONDS},
         want=COMPUTED if error else True,
         want_error=error,
     )

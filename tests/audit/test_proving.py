@@ -29,9 +29,65 @@ def test_a_wrong_aggregate_under_a_wrong_matrix_is_proved_from_the_updates_thems
     assert proof_of(lied) == "proveDirect"
 
 
-def test_a_wrong_weighted_mean_is_proved_from_the_updates_themselves() -> None:
-    task = make_task(rule=spec.Rule.WEIGHTED_MEAN, rule_param=0)
-    assert proof_of(RoundMaker(task=task, aggregate_lie={3: -1}).record()) == "proveDirect"
+WEIGHTED = make_task(rule=spec.Rule.WEIGHTED_MEAN, rule_param=0)
+
+
+def test_a_wrong_weighted_mean_is_proved_by_one_column_and_the_posted_weights() -> None:
+    assert proof_of(RoundMaker(task=WEIGHTED, aggregate_lie={3: -1}).record()) == "proveWeightedColumn"
+
+
+def test_a_weighted_mean_under_a_wrong_matrix_is_proved_from_the_updates_themselves() -> None:
+    record = RoundMaker(task=WEIGHTED, aggregate_lie={3: -1}).record()
+    assert record.proposal is not None
+    lied = replace(record, proposal=replace(record.proposal, matrix_root=b"\xbb" * 32))
+    assert proof_of(lied) == "proveDirect"
+
+
+def test_a_wrong_weight_is_proved_by_one_update() -> None:
+    record = RoundMaker(task=WEIGHTED, weights={5: 51}).record()
+    proof = make_proof(record, replay(record))
+    assert (proof.function, proof.arguments[2]) == ("proveWeight", 2)
+
+
+def test_a_wrong_number_of_weights_is_proved_without_any_opening() -> None:
+    record = RoundMaker(task=WEIGHTED).record()
+    record = replace(record, aux=record.aux[:-4])
+    proof = make_proof(record, replay(record))
+    assert (proof.function, proof.arguments[-1]) == ("proveWeight", b"")
+
+
+def test_clients_that_nobody_counted_right_are_proved_from_the_commitments() -> None:
+    record = RoundMaker(task=make_task(mode=spec.CommitMode.ACCUMULATED), count_lie=1).record()
+    assert proof_of(record) == "proveMembers"
+
+
+ROOT_ONLY = make_task(mode=spec.CommitMode.ROOT_ONLY)
+
+
+def test_a_forged_entry_of_a_list_is_proved_by_that_entry() -> None:
+    record = RoundMaker(task=ROOT_ONLY, forged={5}).record()
+    proof = make_proof(record, replay(record))
+    assert (proof.function, proof.arguments[2]) == ("proveWrongEntry", 2)
+    assert len(proof.arguments[-1]) == 100 + 3 * 32
+
+
+def test_a_list_that_does_not_rise_is_proved_by_two_entries() -> None:
+    record = replace(RoundMaker(task=ROOT_ONLY, swapped=True).record(), segments=(), signers={})
+    proof = make_proof(record, replay(record))
+    assert (proof.function, proof.arguments[2]) == ("proveWrongEntry", 1)
+    assert len(proof.arguments[-1]) == 2 * (100 + 3 * 32)
+
+
+def test_a_list_whose_root_is_another_one_cannot_be_opened_and_says_so() -> None:
+    record = RoundMaker(task=ROOT_ONLY, forged={5}).record()
+    with pytest.raises(NotFoundError, match="not the one whose root was posted"):
+        proof_of(replace(record, segments_hash=b"\xbb" * 32))
+
+
+def test_the_smallest_of_several_proofs_is_taken() -> None:
+    record = RoundMaker(task=WEIGHTED, aggregate_lie={3: -1}, weights={5: 51}).record()
+    assert [finding.clause for finding in replay(record).findings] == ["11", "7"]
+    assert proof_of(record) == "proveWeight"
 
 
 def test_a_wrong_member_list_is_proved_from_the_commitments() -> None:
@@ -49,13 +105,14 @@ def test_a_wrong_model_step_is_proved_by_three_leaves() -> None:
     model = [*honest[:7], honest[7] + 1, *honest[8:]]
     blob = spec.encode_vector(maker.header(spec.Kind.MODEL, 1), spec.encode_int32(model))
     assert record.proposal is not None
-    root = spec.compute_vector_root(model, record.task.leaf_log2)
+    root = spec.compute_vector_root(model, record.task.model_log2)
     lied = replace(record, model=fetched(blob), proposal=replace(record.proposal, model_root=root))
     stored = spec.compute_proposal_hash(
         record.round_id,
         lied.proposal,  # type: ignore[arg-type]
         segments_hash=record.segments_hash,
         excluded=b"",
+        aux=b"",
         included=5,
     )
     record = replace(lied, proposal_hash=stored)
@@ -69,10 +126,11 @@ def test_an_aggregate_that_was_withheld_cannot_be_opened_and_says_so() -> None:
         proof_of(record)
 
 
-def test_krum_has_no_proof_yet() -> None:
+def test_a_wrong_mean_of_those_that_krum_chooses_is_proved_by_the_posted_distances() -> None:
     task = make_task(rule=spec.Rule.KRUM, rule_param=1)
-    with pytest.raises(NotFoundError, match="cannot judge krum yet"):
-        proof_of(RoundMaker(task=task, aggregate_lie={0: 1}).record())
+    record = RoundMaker(task=task, aggregate_lie={0: 1}).record()
+    proof = make_proof(record, replay(record))
+    assert (proof.court, proof.function, proof.arguments[2]) == ("krum_court", "proveSelectionColumn", 0)
 
 
 def test_missing_evidence_proves_nothing() -> None:

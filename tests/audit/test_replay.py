@@ -33,6 +33,84 @@ def test_an_honest_round_passes_under_every_rule(rule: str) -> None:
     assert replay(RoundMaker(task=make_task(rule=number, **changes)).record()).verdict is Verdict.PASS
 
 
+def test_an_honest_round_passes_in_every_mode() -> None:
+    for mode in spec.CommitMode:
+        report = replay(RoundMaker(task=make_task(mode=mode)).record())
+        assert (mode, report.verdict, report.findings) == (mode, Verdict.PASS, ())
+        assert report.committed == 5
+
+
+WEIGHTED = make_task(rule=spec.Rule.WEIGHTED_MEAN, rule_param=0, wei_per_weight=3)
+
+
+def test_a_weight_is_limited_by_the_stake() -> None:
+    stakes = {2: 30, 3: 300, 5: 2, 8: 7, 9: 900}
+    record = RoundMaker(task=WEIGHTED, stakes=stakes).record()
+    assert spec.decode_weights(record.aux, count=5) == (10, 30, 0, 2, 90)
+    assert replay(record).verdict is Verdict.PASS
+
+
+def test_a_posted_weight_that_is_not_the_clients_is_found_and_named() -> None:
+    stakes = dict.fromkeys((2, 3, 5, 8, 9), 10**18)
+    report = replay(RoundMaker(task=WEIGHTED, stakes=stakes, weights={8: 81}).record())
+    assert [(f.clause, f.error.code, f.participant) for f in report.findings] == [("11", "FT702", 1), ("7", "FT702", 1)]
+    assert "weight 3: 80, proposed 81" in report.findings[0].error.message
+
+
+@pytest.mark.parametrize("rule", [spec.Rule.KRUM, spec.Rule.MULTI_KRUM], ids=lambda rule: rule.name.lower())
+def test_a_posted_distance_that_is_not_that_of_the_updates_is_found(rule: spec.Rule) -> None:
+    task = make_task(rule=rule, rule_param=1, rule_select=2 if rule is spec.Rule.MULTI_KRUM else 0)
+    record = RoundMaker(task=task).record()
+    report = replay(replace(record, aux=record.aux[:-1] + bytes([record.aux[-1] ^ 1])))
+    assert [f.clause for f in report.findings] == ["6", "11"]
+    assert "distance 9: " in report.findings[1].error.message
+
+
+def test_auxiliary_data_of_another_length_are_found() -> None:
+    record = RoundMaker().record()
+    report = replay(replace(record, aux=b"x"))
+    assert [f.clause for f in report.findings] == ["6", "11"]
+    assert "length of the auxiliary data: 0 bytes, proposed 1" in report.findings[1].error.message
+
+
+ACCUMULATED, ROOT_ONLY = (make_task(mode=mode) for mode in (spec.CommitMode.ACCUMULATED, spec.CommitMode.ROOT_ONLY))
+
+
+def test_an_aggregator_that_counts_a_client_twice_is_found() -> None:
+    report = replay(RoundMaker(task=ACCUMULATED, count_lie=1).record())
+    assert [(f.clause, f.error.code, f.participant) for f in report.findings] == [("6", "FT702", 1)]
+    assert "count: clients" in report.findings[0].error.message
+
+
+def test_a_list_that_is_not_there_is_a_gap_and_accuses_nobody() -> None:
+    record = replace(RoundMaker(task=ROOT_ONLY).record(), signed_list=NOTHING, segments=(), signers={})
+    report = replay(record)
+    assert (report.verdict, [f.error.code for f in report.findings]) == (Verdict.INCOMPLETE, ["FT801"])
+    assert "list of commitments" in report.findings[0].error.message
+
+
+def test_a_forged_entry_of_a_list_accuses_the_aggregator() -> None:
+    report = replay(RoundMaker(task=ROOT_ONLY, forged={5}).record())
+    assert [(f.clause, f.error.code, f.participant) for f in report.findings] == [("1", "FT717", 1)]
+    assert "client 5" in report.findings[0].error.message
+
+
+def test_an_entry_of_a_client_that_was_not_active_accuses_the_aggregator() -> None:
+    record = RoundMaker(task=ROOT_ONLY).record()
+    del record.signers[5]
+    assert "no active client" in replay(record).findings[0].error.message
+
+
+def test_a_list_that_does_not_rise_accuses_the_aggregator() -> None:
+    record = replace(RoundMaker(task=ROOT_ONLY, swapped=True).record(), segments=(), signers={})
+    assert [(f.error.code, f.participant) for f in replay(record).findings] == [("FT722", 1)]
+
+
+def test_another_list_than_the_roots_accuses_the_aggregator() -> None:
+    record = replace(RoundMaker(task=ROOT_ONLY).record(), segments_hash=BAD)
+    assert [(f.error.code, f.participant) for f in replay(record).findings] == [("FT701", 1)]
+
+
 def test_one_changed_coordinate_of_the_aggregate_is_named_with_its_tensor() -> None:
     report = replay(RoundMaker(aggregate_lie={13: 1}).record())
     assert [f.error.code for f in report.findings] == ["FT702"]
@@ -120,6 +198,22 @@ def test_one_changed_fact_of_the_chain_is_found(change: Change, want: list[str])
     assert codes(change(RoundMaker().record())) == want
 
 
+def test_a_finalised_round_is_a_link_of_the_tasks_hash_chain() -> None:
+    record = RoundMaker().record()
+    head = spec.compute_head(record.previous_head, record.round_id, record.proposal_hash)
+    finalised = replace(record, phase=spec.Phase.FINALISED, head=head)
+    assert replay(finalised).verdict is Verdict.PASS
+    for change in ({"head": BAD}, {"previous_head": BAD}):
+        assert codes(replace(finalised, **change)) == ["FT701"]  # type: ignore[arg-type]
+
+
+def test_a_rolling_hash_that_the_contract_keeps_no_longer_is_not_missed() -> None:
+    ended = {"proposal": None, "data_id": spec.ZERO_DIGEST, "segments_hash": spec.ZERO_DIGEST}
+    record = replace(RoundMaker().record(), phase=spec.Phase.EXPIRED, **ended)  # type: ignore[arg-type]
+    assert replay(record).verdict is Verdict.NOTHING
+    assert codes(replace(record, segments=record.segments[:1])) == ["FT705"]
+
+
 def test_two_swapped_updates_are_found() -> None:
     record = RoundMaker().record()
     record.updates[3], record.updates[5] = record.updates[5], record.updates[3]
@@ -185,6 +279,11 @@ def test_a_wrong_fast_path_accuses_nobody() -> None:
         return np.zeros(updates.shape[1], dtype=np.int32)
 
     assert replay(RoundMaker().record(), broken).verdict is Verdict.PASS
+
+
+def test_a_wrong_fast_path_of_the_auxiliary_data_accuses_nobody() -> None:
+    record = RoundMaker().record()
+    assert replay(record, make_aux=lambda params, updates, weights: b"wrong").verdict is Verdict.PASS
 
 
 def test_a_store_that_does_not_answer_accuses_nobody() -> None:

@@ -6,15 +6,16 @@ from eth_account import Account
 
 from ledger import devnet as devnets
 from ledger import signing, spec
-from ledger.chain import ETHER, Chain, Entry, Order, Role
+from ledger.chain import ETHER, Chain, Order, Role
 from ledger.journal import Journal
 
 PROPOSAL = spec.Proposal(
     aggregate_root=b"\x11" * 32,
     matrix_root=b"\x12" * 32,
-    members_root=b"\x13" * 32,
-    model_root=b"\x14" * 32,
+    model_root=b"\x13" * 32,
+    members_root=b"\x14" * 32,
     data_id=b"\x15" * 32,
+    committed=4,
 )
 
 
@@ -27,8 +28,11 @@ def make_task(**changes):
         "scale_bits": 20,
         "leaf_log2": 8,
         "matrix_log2": 3,
+        "model_log2": 5,
         "bound": 8388607,
         "examples_cap": 100000,
+        "mode": spec.CommitMode.VERIFIED,
+        "wei_per_weight": 0,
         "max_clients": 64,
         "quorum": 3,
         "commit_seconds": 600,
@@ -86,6 +90,11 @@ class Federation:
         self.aggregator, self.aggregator_key = ids[-1], keys[-1]
         return self
 
+    def aggregator_key_with_money(self):
+        """The aggregator's signing key, which can pay for gas."""
+        self.chain.transfer(self.aggregator_key.address, ETHER, key="gas-money", sender=self.operator)
+        return self.aggregator_key
+
     def open(self, *, key="1", task=None):
         receipt = self.chain.create_task(task or make_task(), key=f"task/{key}", sender=self.operator)
         task_id = receipt.find("TaskCreated").args["task_id"]
@@ -98,7 +107,7 @@ class Federation:
             domain_separator=self.chain.domain_separator, round_id=round_id, client=client, commitment=commitment
         )
         signature = signing.sign_digest(signer or self.clients[client], digest)
-        return Entry(client=client, commitment=commitment, signature=signature)
+        return spec.SignedMember(client=client, commitment=commitment, signature=signature)
 
     def commit(self, round_id, clients=None):
         entries = [self.sign(round_id, client) for client in clients or self.clients]

@@ -10,10 +10,11 @@ from dataclasses import replace
 
 import pytest
 
+from ledger import artifacts
 from ledger import devnet as devnets
-from ledger.chain import Chain, Connection, Network, NodeRefused, connection, deploy
+from ledger.chain import Chain, Connection, DeployParams, Network, NodeRefused, connection, deploy
 from ledger.chain import deployment as deployment_module
-from ledger.chain.deployment import read_address
+from ledger.chain.abi import get_interface
 from ledger.errors import CannotReach, ChainReset, ConfigurationError, NoContract, Pruned, WrongChain, WrongCode
 from ledger.journal import Journal
 
@@ -116,7 +117,8 @@ def test_a_batch_that_the_node_does_not_take_is_told():
 
 
 def test_another_chain_is_refused(tmp_path):
-    network = Network(name="hospital", rpc="", chain_id=31337, registry="0x" + "1" * 40, ledger="0x" + "2" * 40)
+    contracts = {"registry": "0x" + "1" * 40, "ledger": "0x" + "2" * 40}
+    network = Network(name="hospital", rpc="", chain_id=31337, contracts=contracts)
     with serve(reply("0x1")) as (rpc, seen), pytest.raises(WrongChain) as raised:
         Chain.connect(replace(network, rpc=rpc), Journal(tmp_path / "j"))
     assert raised.value.detail == {"got": 1, "network": "hospital", "want": 31337}
@@ -133,12 +135,20 @@ def test_a_network_without_contracts_is_refused(devnet, journal):
 @pytest.mark.chain
 def test_an_address_without_code_is_refused(deployment, journal):
     with pytest.raises(NoContract, match="no contract code at 0x1111"):
-        Chain.connect(replace(deployment, ledger="0x" + "1" * 40), journal)
+        Chain.connect(replace(deployment, contracts={**deployment.contracts, "ledger": "0x" + "1" * 40}), journal)
+
+
+@pytest.mark.chain
+def test_a_deployment_without_one_of_the_contracts_is_refused(deployment, journal):
+    contracts = {key: address for key, address in deployment.contracts.items() if key != "escrow"}
+    with pytest.raises(NoContract, match="names no contract 'escrow'"):
+        Chain.connect(replace(deployment, contracts=contracts), journal)
 
 
 @pytest.mark.chain
 def test_other_code_than_the_pinned_is_refused(deployment, journal):
-    swapped = replace(deployment, ledger=deployment.registry, registry=deployment.ledger)
+    at = deployment.contracts
+    swapped = replace(deployment, contracts={**at, "ledger": at["registry"], "registry": at["ledger"]})
     with pytest.raises(WrongCode) as raised:
         Chain.connect(swapped, journal)
     assert raised.value.detail["want"] == deployment.code_hash
@@ -169,9 +179,33 @@ def test_a_second_deployment_is_another_one(devnet, journal):
     first = deploy(network, deployer, journal)
     assert deploy(network, deployer, journal) == first
     second = deploy(network, deployer, journal, key="deploy-2")
-    assert second.ledger != first.ledger
-    registry = bytes.fromhex(second.registry[2:])
-    assert read_address(Connection(devnet.rpc), "ledger", registry).hex() == second.ledger[2:].lower()
+    assert not set(second.contracts.values()) & set(first.contracts.values())
+
+
+@pytest.mark.chain
+def test_all_contracts_of_a_deployment_know_each_other(chain):
+    at = chain.contracts.addresses
+    known = {
+        key: {name for name in at if name in get_interface(artifacts.KEYS[key]).functions} for key in artifacts.KEYS
+    }
+    assert known["registry"] == {"ledger", "escrow"}
+    assert known["court"] == {"registry", "ledger", "escrow"}
+    for key, names in known.items():
+        for name in names:
+            assert chain._read(chain.contracts.to(key, name)) == at[name], (key, name)
+    courts = [key for key in at if "court" in key or key == "board"]
+    assert [key for key in at if chain.is_court(at[key])] == courts
+
+
+@pytest.mark.chain
+def test_governor_and_guardian_are_the_deployer_unless_named(devnet, journal):
+    network = Network(name="devnet", rpc=devnet.rpc, chain_id=devnet.chain_id, devnet=True)
+    deployer, guardian = devnets.funded_account(0), bytes.fromhex(devnets.funded_account(5).address[2:])
+    params = DeployParams(guardian=guardian, max_pause_seconds=7)
+    chain = Chain.connect(deploy(network, deployer, journal, params=params).apply(network), journal)
+    read = lambda name: chain._read(chain.contracts.to_ledger(name))  # noqa: E731
+    assert (read("governor").hex(), read("guardian")) == (deployer.address[2:].lower(), guardian)
+    assert chain.get_max_pause_seconds() == 7
 
 
 @pytest.mark.chain
@@ -179,13 +213,13 @@ def test_contracts_that_do_not_know_each_other_are_not_accepted(devnet, journal,
     network = Network(name="devnet", rpc=devnet.rpc, chain_id=devnet.chain_id, devnet=True)
     deployer = devnets.funded_account(3)
 
-    def make_creation(name, *args):
-        if name == "RoundLedger":  # somebody else uses the deployer's key at this moment
+    def make_creation(key, arguments):
+        if key == "ledger":  # somebody else uses the deployer's key at this moment
             w3 = Connection(devnet.rpc).w3
             w3.eth.wait_for_transaction_receipt(
                 w3.eth.send_transaction({"from": deployer.address, "to": deployer.address})
             )
-        return original(name, *args)
+        return original(key, arguments)
 
     original = deployment_module._make_creation
     monkeypatch.setattr(deployment_module, "_make_creation", make_creation)

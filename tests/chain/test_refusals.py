@@ -75,7 +75,8 @@ def test_a_late_commitment(federation):
 def test_a_step_in_the_wrong_phase(federation):
     chain, round_id = federation.chain, federation.open()
     with pytest.raises(WrongPhase, match="is open, this step needs proposed"):
-        chain.finalise(round_id, federation.proposal, [], key="refused", sender=federation.operator)
+        outcome = spec.make_outcome(federation.proposal, segments_hash=bytes(32), excluded=b"", aux=b"", included=4)
+        chain.finalise(round_id, outcome, key="refused", sender=federation.operator)
 
 
 def test_a_round_that_is_not_there(federation):
@@ -205,7 +206,7 @@ def test_a_plain_account_without_money(federation):
         federation.chain.transfer(federation.operator.address, 1, key="refused", sender=poor)
 
 
-def test_every_error_of_both_contracts_can_be_told():
+def test_every_error_of_the_contracts_can_be_told():
     for item in get_errors().values():
         values = [_example(param["type"]) for param in item.inputs]
         error = decode_revert(item.encode_call(*values), call="commit", context={})

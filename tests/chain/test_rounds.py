@@ -8,17 +8,14 @@ from eth_account import Account
 from ledger import artifacts, spec
 from ledger import devnet as devnets
 from ledger.chain import ETHER, Order, Role
-from ledger.errors import UsageError
+from ledger.errors import NotEligible, Reverted, UsageError, WrongPhase
 
 pytestmark = pytest.mark.chain
 
 
 def test_domains_are_those_that_the_contracts_state(chain):
-    for address, name, want in (
-        (chain.network.ledger, "RoundLedger", chain.domain_separator),
-        (chain.network.registry, "ParticipantRegistry", chain.registry_domain_separator),
-    ):
-        contract = chain.w3.eth.contract(address, abi=artifacts.load(name).abi)
+    for key, want in (("ledger", chain.domain_separator), ("registry", chain.registry_domain_separator)):
+        contract = chain.w3.eth.contract(chain.network.contracts[key], abi=artifacts.load(artifacts.KEYS[key]).abi)
         assert contract.functions.domainSeparator().call() == want
 
 
@@ -50,7 +47,8 @@ def test_a_round_goes_as_the_specification_says(federation):
     task = federation.make_task()
     round_id = federation.open(task=task)
     view = chain.get_round(round_id)
-    state = spec.start_task(task, unbond_seconds=chain.get_unbond_seconds())
+    limits = {"unbond_seconds": chain.get_unbond_seconds(), "max_pause_seconds": chain.get_max_pause_seconds()}
+    state = spec.start_task(task, **limits)
     state = spec.apply_open(state, round_id, view.opened_at)
     assert chain.get_task(view.task_id) == task
     assert (view.commit_end, view.data_end) == (state.current.commit_end, state.current.data_end)
@@ -66,21 +64,119 @@ def test_a_round_goes_as_the_specification_says(federation):
 
     chain.wait_until(view.data_end + 1)
     excluded = [(members[1].client, 715)]
-    receipt = chain.propose(round_id, federation.proposal, excluded, key="propose", sender=federation.operator)
-    proposed = receipt.find("Proposed")
-    state = spec.apply_proposal(state, federation.proposal, excluded, view.data_end + 1)
+    keys = {"key": "propose", "sender": federation.operator}
+    proposed = chain.propose(round_id, federation.proposal, excluded, b"aux", **keys).find("Proposed")
+    state = spec.apply_proposal(state, federation.proposal, excluded, view.data_end + 1, b"aux")
     view = chain.get_round(round_id)
     assert view.phase is spec.Phase.PROPOSED
     assert view.proposal_hash == state.current.proposal_hash
     assert proposed.args["proposal"] == federation.proposal
     assert spec.decode_exclusions(proposed.args["excluded"]) == excluded
+    assert (proposed.args["included"], proposed.args["aux"]) == (3, b"aux")
+    dispute = chain.get_dispute(round_id)
+    assert (dispute.proposal_hash, dispute.rule, dispute.included) == (view.proposal_hash, task.rule, 3)
 
     chain.wait_until(view.challenge_end + 1)
-    chain.finalise(round_id, federation.proposal, excluded, key="finalise", sender=federation.operator)
-    state = spec.apply_finalise(state, federation.proposal, excluded, view.challenge_end + 1)
+    outcome = spec.make_outcome(
+        federation.proposal,
+        segments_hash=proposed.args["segments_hash"],
+        excluded=proposed.args["excluded"],
+        aux=b"aux",
+        included=3,
+    )
+    chain.finalise(round_id, outcome, key="finalise", sender=federation.operator)
+    state = spec.apply_finalise(state, outcome, view.challenge_end + 1)
     model, rounds, current, head = chain.get_task_state(view.task_id)
-    assert (model, rounds, current, head) == (state.model, 1, 0, state.head)
+    assert (model, rounds, current, head) == (state.model, 1, round_id, state.head)
     assert chain.get_round(round_id).phase is spec.Phase.FINALISED
+
+
+def test_a_bond_stays_locked_from_round_to_round_until_it_is_released(federation):
+    chain, operator = federation.chain, federation.operator
+    first = federation.open()
+    task_id = chain.get_round(first).task_id
+    with pytest.raises(Reverted, match="RoundInProgress"):
+        chain.release_bond(task_id, key="early", sender=operator)
+    chain.wait_until(chain.get_round(first).propose_end + 1)
+    chain.expire(first, key="expire", sender=operator)
+    view = chain.get_participant(federation.aggregator)
+    assert (view.locked_wei, view.open_tasks, chain.get_task_state(task_id).bonded) == (ETHER, 1, True)
+    second = chain.open_round(task_id, federation.aggregator, key="second", sender=operator)
+    assert "Locked" not in [event.name for event in second.events]
+    chain.wait_until(second.find("RoundOpened").args["propose_end"] + 1)
+    chain.expire(second.find("RoundOpened").args["round_id"], key="expire/2", sender=operator)
+    receipt = chain.release_bond(task_id, key="release", sender=operator)
+    assert receipt.find("BondReleased").args == {"task_id": task_id, "aggregator": federation.aggregator}
+    assert chain.get_participant(federation.aggregator).open_tasks == 0
+
+
+def test_the_guardian_stops_a_task_for_a_while(federation):
+    chain, operator = federation.chain, federation.operator
+    round_id = federation.open()
+    before = chain.get_round(round_id)
+    chain.pause(before.task_id, key="pause", sender=operator)
+    assert chain.get_round(round_id).phase is spec.Phase.PAUSED
+    assert chain.get_paused_at(before.task_id) > 0
+    with pytest.raises(WrongPhase, match="is paused, this step needs open for commits"):
+        federation.commit(round_id)
+    with pytest.raises(WrongPhase, match=f"task {before.task_id} is paused by the ledger's guardian"):
+        chain.open_round(before.task_id, federation.aggregator, key="refused", sender=operator)
+    chain.wait_until(chain.now() + 100)
+    resumed = chain.resume(before.task_id, key="resume", sender=operator).find("Resumed").args
+    after = chain.get_round(round_id)
+    assert after.phase is spec.Phase.OPEN
+    assert after.commit_end - before.commit_end == resumed["paused_seconds"] >= 100
+    federation.commit(round_id)
+
+
+def test_only_guardian_and_governor_may(federation):
+    chain, stranger = federation.chain, devnets.funded_account(9)
+    task_id = chain.get_round(federation.open()).task_id
+    with pytest.raises(NotEligible, match="only the ledger's guardian may"):
+        chain.pause(task_id, key="refused", sender=stranger)
+    with pytest.raises(NotEligible, match="only the ledger's governor may"):
+        chain.name_successor(b"\x01" * 20, key="refused", sender=stranger)
+    receipt = chain.name_successor(b"\x01" * 20, key="successor", sender=federation.operator)
+    assert receipt.find("SuccessorNamed").args["successor"] == b"\x01" * 20
+
+
+def test_stakes_are_those_of_the_second_asked_for(federation):
+    chain = federation.chain
+    before = chain.now()
+    chain.wait_until(before + 10)
+    chain.deposit(2, 5, key="deposit", sender=federation.operator)
+    assert chain.get_stakes_at([1, 2, 3], before) == {1: ETHER, 2: ETHER, 3: ETHER}
+    assert chain.get_stakes_at([2], chain.now()) == {2: ETHER + 5}
+
+
+def test_credit_can_be_paid_in(federation):
+    chain, account = federation.chain, Account.create().address
+    chain.deposit_credit(account, 7, key="credit", sender=federation.operator)
+    assert chain.get_credit(account) == 7
+
+
+def test_a_root_stands_for_a_list_of_commitments(federation):
+    chain = federation.chain
+    round_id = federation.open(task=federation.make_task(mode=spec.CommitMode.ROOT_ONLY))
+    with pytest.raises(WrongPhase, match="in root-only mode"):
+        federation.commit(round_id)
+    batch = spec.encode_signed_list([federation.sign(round_id, client) for client in federation.clients])
+    root = spec.compute_list_root(batch)
+    list_id = spec.compute_list_id(batch)
+    chain.commit_root(round_id, root, 4, list_id, key="root", sender=federation.aggregator_key_with_money())
+    view = chain.get_round(round_id)
+    assert (view.mode, view.committed) == (spec.CommitMode.ROOT_ONLY, 4)
+    assert view.segments_hash == spec.compute_segments_hash(spec.ZERO_DIGEST, root, 4)
+
+
+def test_an_accumulated_round_counts_nobody(federation):
+    chain = federation.chain
+    round_id = federation.open(task=federation.make_task(mode=spec.CommitMode.ACCUMULATED))
+    for key in ("once", "twice"):
+        commitment = federation.make_commitment(round_id, 2)
+        chain.commit(round_id, 2, commitment, key=key, sender=federation.operator)
+    view = chain.get_round(round_id)
+    assert (view.committed, chain.has_committed(round_id, 2)) == (1, False)
 
 
 def test_a_client_commits_by_itself(federation):
@@ -137,7 +233,7 @@ def test_events_come_in_the_order_of_the_chain_and_by_name(federation):
     found = chain.events()
     assert [(e.block, e.log_index) for e in found] == sorted((e.block, e.log_index) for e in found)
     assert {e.name for e in found} == {"Registered", "TaskCreated", "RoundOpened", "Locked", "SegmentCommitted"}
-    assert [e.name for e in chain.events(round_id=round_id)] == ["RoundOpened", "Locked", "SegmentCommitted"]
+    assert [e.name for e in chain.events(round_id=round_id)] == ["RoundOpened", "SegmentCommitted"]
     assert found[0].block_hash == chain.get_block_hash(found[0].block)
     last = found[-1].block
     assert chain.events(last, last) == found[-1:]

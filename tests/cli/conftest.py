@@ -10,7 +10,9 @@ import pytest
 from command_line import Answer, Cli
 
 from ledger import devnet
+from ledger.chain import Chain
 from ledger.cli import main
+from ledger.journal import Journal
 from ledger.project import Project
 
 
@@ -57,3 +59,21 @@ def in_served(served: Project, monkeypatch: pytest.MonkeyPatch) -> Project:
     """The same project, which is the working directory."""
     monkeypatch.chdir(served.root)
     return served
+
+
+@pytest.fixture
+def chain(in_served: Project) -> Iterator[Chain]:
+    """The ledger as a test sees it, with a journal of its own: what a test sends is not in the project's."""
+    journal = Journal(in_served.state_dir / "test.sqlite")
+    yield Chain.connect(in_served.network(), journal)
+    journal.close()
+
+
+@pytest.fixture
+def stranger(in_served: Project, tmp_path: Path) -> Project:
+    """A project of somebody else: the same network and ledger, its own journal, and a store with nothing in it."""
+    project = Project.create(tmp_path / "stranger")
+    text = (in_served.root / "fedtrail.toml").read_text()
+    rpc = in_served.network().rpc
+    (project.root / "fedtrail.toml").write_text(text.replace("devnet = true", f'devnet = true\nrpc = "{rpc}"'))
+    return Project.find(project.root)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from command_line import Cli, run_process
 
-from ledger import devnet
+from ledger import artifacts, devnet
 from ledger.chain import Connection, sending
 from ledger.project import Project
 
@@ -91,7 +91,8 @@ def test_deploying_twice_changes_nothing(cli: Cli, in_served: Project) -> None:
 def test_info_shows_what_is_pinned(cli: Cli, in_served: Project) -> None:
     data = cli("contract", "info", "--format", "json").json["data"]
     network = in_served.network()
-    assert (data["registry"], data["code_hash"]) == (network.registry, network.code_hash)
+    assert {key: data[key] for key in artifacts.KEYS} == network.contracts
+    assert data["code_hash"] == network.code_hash
     assert data["rounds"] == 0 and data["domain_separator"].startswith("0x")
 
 

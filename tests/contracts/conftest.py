@@ -23,6 +23,7 @@ ROOT = Path(__file__).resolve().parents[2]
 ETHER = 10**18
 ZERO = "0x" + 40 * "0"
 UNBOND_SECONDS = 20_000
+MAX_PAUSE_SECONDS = 3600
 WINDOW_SECONDS = 600
 CLIENT, AGGREGATOR = 1, 2
 DEADLINE = 2**40
@@ -102,7 +103,7 @@ class Deployment:
 
     @classmethod
     def create(cls, web3):
-        """Deploy both; the registry is told where the ledger will be."""
+        """Deploy both without escrow and courts; the registry is told where the ledger will be."""
         web3.eth.default_account = deployer = web3.eth.accounts[0]
         nonce = web3.eth.get_transaction_count(deployer) + 1
         rlp_nonce = (
@@ -114,7 +115,7 @@ class Deployment:
         predicted = Web3.to_checksum_address(spec.keccak256(bytes([0xC0 + len(body)]) + body)[12:])
         arguments = (predicted, ZERO, ETHER, ETHER, ETHER, 0, UNBOND_SECONDS)
         registry = cls._deploy(web3, "ParticipantRegistry", *arguments)
-        ledger = cls._deploy(web3, "RoundLedger", registry.address, ZERO, deployer)
+        ledger = cls._deploy(web3, "RoundLedger", registry.address, ZERO, [], deployer, deployer, MAX_PAUSE_SECONDS)
         assert ledger.address == predicted
         return cls(web3, registry, ledger)
 
@@ -178,11 +179,12 @@ class Deployment:
             self.send(self.register_call(self.key(participant), role), value=stake)
         return range(first, first + count)
 
-    def create_task(self, quorum=3, max_clients=1000):
+    def create_task(self, quorum=3, max_clients=1000, mode=0):
         """Create a mean task with windows of WINDOW_SECONDS, no data phase and no board."""
         windows = (WINDOW_SECONDS, 0, WINDOW_SECONDS, WINDOW_SECONDS)
         digests = [spec.keccak256(word) for word in (b"model", b"layout", b"script")]
-        fields = (1, 0, 0, 64, 20, 8, 3, 2**23 - 1, 1000, max_clients, quorum, *windows, ETHER // 2, ZERO, *digests)
+        judged_by = (1, 0, 0, 64, 20, 8, 3, 5, 2**23 - 1, 1000, mode, 0)
+        fields = (*judged_by, *windows, max_clients, quorum, ETHER // 2, ZERO, *digests)
         self.send(self.ledger.functions.createTask(fields))
         return self.ledger.functions.taskCount().call()
 

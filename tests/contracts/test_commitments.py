@@ -44,7 +44,35 @@ def test_batches_and_self_commitments_make_one_chain_of_segments(fresh, round_id
         members = [fresh.member(round_id, client) for client in clients]
         want = spec.compute_segments_hash(want, spec.compute_segment_root(members), len(members))
     assert fresh.round(round_id)["segmentsHash"] == want
-    assert fresh.round(round_id)["segments"] == 3
+    assert fresh.round(round_id)["committed"] == 6
+
+
+def test_the_root_of_a_list_is_kept_as_spec_computes_it(fresh):
+    opened = fresh.open_round(fresh.create_task(mode=2), AGGREGATOR)
+    batch = fresh.batch(opened, [2, 250, 300])
+    root = spec.compute_list_root(batch)
+    receipt = fresh.send(fresh.ledger.functions.commitRoot(opened, root, 3, spec.compute_list_id(batch)))
+    (event,) = fresh.ledger.events.RootCommitted().process_receipt(receipt)
+    assert (event["args"]["root"], event["args"]["count"]) == (root, 3)
+    assert event["args"]["listId"] == spec.compute_list_id(batch)
+    stored = fresh.round(opened)
+    assert (stored["committed"], stored["mode"]) == (3, 2)
+    assert stored["segmentsHash"] == spec.compute_segments_hash(bytes(32), root, 3)
+    again = fresh.ledger.functions.commitRoot(opened, root, 3, spec.compute_list_id(batch))
+    assert fresh.refusal(again)[0] == "WrongMode"
+
+
+def test_an_accumulated_round_takes_a_client_again_and_counts_none(fresh):
+    opened = fresh.open_round(fresh.create_task(mode=1), AGGREGATOR)
+    want = bytes(32)
+    for word in (b"first", b"second"):
+        member = spec.Member(client=1, commitment=spec.keccak256(word))
+        fresh.send(fresh.ledger.functions.commit(opened, 1, member.commitment))
+        want = spec.compute_segments_hash(want, spec.compute_segment_root([member]), 1)
+    stored = fresh.round(opened)
+    assert (stored["segmentsHash"], stored["committed"]) == (want, 1)
+    batch = fresh.ledger.functions.commitBatch(opened, fresh.batch(opened, [2]))
+    assert fresh.refusal(batch)[0] == "WrongMode"
 
 
 def test_signature_of_another_round_is_refused(fresh, round_id):

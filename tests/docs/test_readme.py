@@ -15,10 +15,15 @@ def test_the_cost_table_shows_the_committed_figures():
     transactions = gas["transaction_gas"]
     figures = [
         gas["round_gas_per_client"]["n=100"],
+        gas["root_only_round_gas_per_client"]["n=100"],
         *gas["commit_batch_gas_per_client"].values(),
         transactions["commit later"],
-        transactions["proveColumn n=100 matrixLog2=3 leafLog2=8"],
+        transactions["commit accumulated, later"],
+        transactions["proveColumn n=100 matrixLog2=3"],
+        transactions["proveColumn n=1000 matrixLog2=0"],
         transactions["proveDirect n=100 leafLog2=8"],
+        transactions["krum n=32: all transactions of a game"],
+        transactions["settle"],
     ]
     for figure in figures:
         assert f"{figure:,}" in COSTS

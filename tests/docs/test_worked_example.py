@@ -110,10 +110,16 @@ def test_aggregate_and_model_are_those_worked_by_hand(printed):
 
 
 def test_proposal_and_head_follow_from_the_digests(printed):
-    names = ("aggregate root", "matrix root", "members root", "model root", "data id", "segments hash 2")
-    digests = b"".join(bytes.fromhex(printed[name]) for name in names)
-    stored = keccak(word(ROUND) + digests + keccak(b"") + word(3))
+    def join(*names: str) -> bytes:
+        return b"".join(bytes.fromhex(printed[name]) for name in names)
+
+    # Nobody is excluded and a trimmed mean posts nothing; three clients committed, three are included.
+    nothing = keccak(b"") + keccak(b"")
+    details = keccak(join("members root", "data id", "segments hash 2") + nothing + word(3) + word(3))
+    core = keccak(join("model root") + details)
+    stored = keccak(word(ROUND) + join("aggregate root", "matrix root") + core)
     assert printed["data id"] == sha256(bytes.fromhex(printed["manifest"])).hex()
+    assert (printed["details hash"], printed["core hash"]) == (details.hex(), core.hex())
     assert printed["proposal hash"] == stored.hex()
     assert printed["head"] == keccak(bytes(32) + word(ROUND) + stored).hex()
 

@@ -12,14 +12,14 @@ import numpy as np
 import pytest
 import torch
 
-from fl.federation import Federation, aggregator, clients, find_unmet
+from fl.federation import Federation, aggregator, clients, commits, find_unmet
 from ledger import errors, spec
 from ledger.audit import replay
-from ledger.chain import Entry
 from ledger.history import load_round
 from ledger.project import Project
 from ledger.records import Grade, Verdict
 from ledger.script import MALFORMATIONS
+from ledger.signing import recover
 
 pytestmark = [pytest.mark.chain]
 ScriptWriter = Callable[..., Path]
@@ -34,7 +34,7 @@ def test_a_run_passes_replay_in_every_round(project: Project, write_script: Scri
     assert find_unmet(federation.script, result) == []
     state = federation.chain.get_task_state(result.task_id)
     assert state.rounds == 2
-    assert state.model == spec.compute_vector_root(list(result.model), federation.script.format.leaf_log2)
+    assert state.model == spec.compute_vector_root(list(result.model), federation.script.format.model_log2)
     assert state.head != spec.ZERO_DIGEST
 
 
@@ -48,7 +48,9 @@ def test_events_can_be_asked_for_by_task_and_by_round_wherever_the_number_stands
     assert [e.name for e in opened] == ["TaskCreated", "RoundOpened", "RoundOpened"]
     assert [e.args["round_id"] for e in opened[1:]] == ids
     names = [e.name for e in chain.events(round_id=ids[1])]
-    assert names == ["RoundOpened", "Locked", "SegmentCommitted", "Proposed", "Finalised", "Unlocked"]
+    assert names == ["RoundOpened", "SegmentCommitted", "Proposed", "Finalised"]
+    task = [e.name for e in chain.events(task_id=result.task_id)]
+    assert task == ["TaskCreated", "Locked", "RoundOpened", "RoundOpened", "Unlocked", "BondReleased"]
 
 
 def test_an_unmet_expectation_is_told(project: Project, write_script: ScriptWriter) -> None:
@@ -66,19 +68,21 @@ def test_an_unmet_expectation_is_told(project: Project, write_script: ScriptWrit
     [
         {"name": "mean"},
         {"name": "weighted-mean"},
+        {"name": "weighted-mean", "stake_per_weight": "0.02 ether"},
         {"name": "median"},
         {"name": "krum", "f": 1},
         {"name": "multi-krum", "f": 1, "select": 2},
     ],
-    ids=lambda rule: rule["name"],
+    ids=lambda rule: "-".join(map(str, rule.values())),
 )
 def test_the_twin_without_a_ledger_ends_with_the_same_model(
     project: Project, write_script: ScriptWriter, rule: dict[str, object]
 ) -> None:
-    federation = Federation.start(project, write_script(run={"rounds": 2, "rule": rule}))
+    name = "-".join(["twin", *map(str, rule.values())]).replace(" ", "")
+    federation = Federation.start(project, write_script(name=name, run={"rounds": 2, "rule": rule}))
     result = federation.run()
     section = federation.script.run.rule
-    twin = federation.run_twin(section.rule, section.parameter, section.select or 0)
+    twin = federation.run_twin(section)
     assert twin.models[-1].tolist() == list(result.model)
     assert twin.accuracies == tuple(r.accuracy for r in result.rounds)
 
@@ -92,16 +96,18 @@ def test_ten_orders_of_arrival_and_any_number_of_threads_give_one_root(
         torch.set_num_threads(1 + order % 2)
         federation = Federation.start(project, write_script(name=f"order-{order}"))
         ctx, (roster, task_id, model, cid) = federation.ctx, federation._set_up()
-        plan = federation._open(roster, task_id, 1, model, cid)
+        plan = federation._open(roster, task_id, 1, 1, model, cid)
         submissions, _, _ = clients.prepare_all(ctx, roster, plan)
         random.Random(order).shuffle(submissions)
         split = order % len(submissions)  # some arrive alone, the others in a batch
         for submission in submissions[:split]:
             member = submission.member
-            entry = Entry(client=member.client, commitment=member.commitment, signature=submission.signature)
+            entry = spec.SignedMember(
+                client=member.client, commitment=member.commitment, signature=submission.signature
+            )
             key = ctx.key("alone", submission.client)
             ctx.chain.commit_batch(plan.round_id, [entry], key=key, sender=roster.operator)
-        clients.relay(ctx, roster, plan, submissions[split:])
+        commits.send_all(ctx, roster, plan, submissions[split:])
         federation.chain.wait_until(plan.commit_end + 1)
         publications = clients.publish_all(ctx, roster, plan, submissions)
         federation.chain.wait_until(plan.data_end + 1)
@@ -154,6 +160,70 @@ def test_an_attacker_that_sends_nan_stays_out_and_the_round_goes_on(
     (outcome,) = Federation.start(project, script).run().rounds
     assert outcome.refused == ((4, "FT714"),)
     assert (outcome.included, outcome.verdict) == (4, Verdict.PASS)
+
+
+MODES = ["accumulated", "root-only"]
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_run_passes_replay_in_every_mode(project: Project, write_script: ScriptWriter, mode: str) -> None:
+    broken = [
+        {"at": "round 1", "malform": "wrong-signer", "client": 2},
+        {"at": "round 1", "malform": "late", "client": 3},
+    ]
+    broken += [
+        {"at": "round 2", "malform": "truncated", "client": 4},
+        {"at": "round 2", "malform": "duplicate", "client": 5},
+    ]
+    federation = Federation.start(project, write_script(run={"rounds": 2, "mode": mode}, events=broken))
+    result = federation.run()
+    assert [(r.verdict, r.grade) for r in result.rounds] == [(Verdict.PASS, Grade.PROVEN)] * 2
+    assert [(r.committed, r.included) for r in result.rounds] == [(3, 3), (5, 4)]
+    assert result.rounds[0].refused == ((2, "FT717"), (3, "FT602"))
+    assert result.rounds[1].excluded == ((4, "FT710"),)
+    # What the ledger does not notice in accumulated mode does no harm: a client's first commitment counts.
+    assert result.rounds[1].refused == (() if mode == "accumulated" else ((5, "FT602"),))
+    assert not federation.chain.get_task_state(result.task_id).bonded
+
+
+def test_a_client_of_a_listed_round_has_a_receipt_by_its_aggregator(
+    project: Project, write_script: ScriptWriter
+) -> None:
+    federation = Federation.start(project, write_script(run={"mode": "root-only"}))
+    (outcome,) = federation.run().rounds
+    record = load_round(federation.chain, federation.ctx.store, outcome.round_id)
+    receipt = federation.journal.get_note(federation.ctx.key("round", 1, 1, "client", 2, "receipt"))
+    assert receipt is not None
+    member = next(m for m in record.members if m.commitment.hex() == receipt["commitment"])
+    digest = spec.compute_receipt_digest(
+        domain_separator=record.domain_separator,
+        round_id=outcome.round_id,
+        client=member.client,
+        commitment=member.commitment,
+    )
+    signer = federation.chain.get_participant(record.aggregator).signer
+    assert recover(digest, bytes.fromhex(str(receipt["signature"]))) == signer
+
+
+def test_a_list_that_is_gone_is_missing_evidence(project: Project, write_script: ScriptWriter) -> None:
+    federation = Federation.start(project, write_script(run={"mode": "root-only"}))
+    (outcome,) = federation.run().rounds
+    record = load_round(federation.chain, federation.ctx.store, outcome.round_id)
+    assert record.signed_list is not None and record.signed_list.data is not None
+    _block_file(project, sha256(record.signed_list.data).digest()).unlink()
+    report = replay(load_round(federation.chain, federation.ctx.store, outcome.round_id))
+    assert (report.verdict, [f.error.code for f in report.findings]) == (Verdict.INCOMPLETE, ["FT801"])
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_too_few_clients_end_a_round_in_every_mode(project: Project, write_script: ScriptWriter, mode: str) -> None:
+    script = write_script(run={"rounds": 2, "mode": mode}, events=[{"at": "round 1", "drop": [1, 2, 3]}])
+    federation = Federation.start(project, script)
+    result = federation.run()
+    assert [r.verdict for r in result.rounds] == [Verdict.NOTHING, Verdict.PASS]
+    phase = federation.chain.get_round(result.rounds[0].round_id).phase
+    assert phase is (spec.Phase.EXPIRED if mode == "accumulated" else spec.Phase.ABANDONED)
+    assert federation.chain.events(names=("Slashed",), round_id=result.rounds[0].round_id) == []
 
 
 def test_silent_clients_below_the_quorum_leave_the_model_as_it_was(
@@ -215,7 +285,7 @@ def test_a_round_whose_deadline_passed_while_nobody_ran_it_is_opened_again(
 ) -> None:
     federation = Federation.start(project, write_script())
     roster, task_id, model, cid = federation._set_up()
-    plan = federation._open(roster, task_id, 1, model, cid)
+    plan = federation._open(roster, task_id, 1, 1, model, cid)
     view = federation.chain.get_round(plan.round_id)
     federation.chain.wait_until(view.propose_end + 1)
     (outcome,) = Federation.resume(project, federation.script.run.name).run().rounds
@@ -242,12 +312,12 @@ def test_a_client_that_committed_by_itself_does_not_keep_the_others_out(
 ) -> None:
     federation = Federation.start(project, write_script())
     ctx, (roster, task_id, model, cid) = federation.ctx, federation._set_up()
-    plan = federation._open(roster, task_id, 1, model, cid)
+    plan = federation._open(roster, task_id, 1, 1, model, cid)
     submissions, _, _ = clients.prepare_all(ctx, roster, plan)
     early = submissions[2].member
-    entry = Entry(client=early.client, commitment=early.commitment, signature=submissions[2].signature)
+    entry = spec.SignedMember(client=early.client, commitment=early.commitment, signature=submissions[2].signature)
     ctx.chain.commit_batch(plan.round_id, [entry], key=ctx.key("early"), sender=roster.operator)
-    assert clients.relay(ctx, roster, plan, submissions) == [(3, "FT603")]
+    assert commits.send_all(ctx, roster, plan, submissions) == [(3, "FT603")]
     assert ctx.chain.get_round(plan.round_id).committed == 5
 
 

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from fl.aggregation import aggregate, apply_model_step, blocks, distances, select_updates
+from fl.aggregation import aggregate, apply_model_step, blocks, compute_aux, distances, select_updates
 from ledger import commitments, spec
 
 B = spec.MAX_BOUND
@@ -29,7 +29,7 @@ VALUES = EXTREMES | st.integers(-3, 3) | st.integers(MIN, MAX)
 def rounds(draw: st.DrawFn, rule: spec.Rule) -> tuple[spec.RuleParams, np.ndarray, list[int]]:
     n = draw(st.integers(3 if rule >= spec.Rule.KRUM else 1, 12))
     updates = draw(hnp.arrays(np.int32, st.tuples(st.just(n), st.integers(0, 5)), elements=VALUES))
-    num_examples = draw(st.lists(st.integers(1, (1 << 32) - 1) | st.integers(1, 9), min_size=n, max_size=n))
+    weights = draw(st.lists(st.integers(0, (1 << 32) - 1) | st.integers(0, 9), min_size=n, max_size=n))
     parameter = select = 0
     if rule is spec.Rule.TRIMMED_MEAN:
         parameter = draw(st.integers(0, (n - 1) // 2))
@@ -44,7 +44,7 @@ def rounds(draw: st.DrawFn, rule: spec.Rule) -> tuple[spec.RuleParams, np.ndarra
         bound=draw(st.sampled_from([1, 2, 100, B])),
         examples_cap=draw(st.sampled_from([1, 5, 1000, spec.MAX_EXAMPLES_CAP])),
     )
-    return params, updates, num_examples
+    return params, updates, weights
 
 
 def _params(rule: spec.Rule, n: int, **changes: Any) -> spec.RuleParams:
@@ -62,10 +62,22 @@ def _params(rule: spec.Rule, n: int, **changes: Any) -> spec.RuleParams:
 @pytest.mark.parametrize("rule", spec.Rule)
 @given(data=st.data())
 def test_every_rule_is_the_specifications(rule: spec.Rule, data: st.DataObject) -> None:
-    params, updates, num_examples = data.draw(rounds(rule))
-    got = aggregate(params, updates, num_examples)
+    params, updates, weights = data.draw(rounds(rule))
+    got = aggregate(params, updates, weights)
     assert got.dtype == np.int32
-    assert got.tolist() == spec.aggregate(params, updates.tolist(), num_examples)
+    assert got.tolist() == spec.aggregate(params, updates.tolist(), weights)
+
+
+@pytest.mark.parametrize("rule", spec.Rule)
+@given(data=st.data())
+def test_the_auxiliary_data_of_every_rule_are_the_specifications(rule: spec.Rule, data: st.DataObject) -> None:
+    params, updates, weights = data.draw(rounds(rule))
+    assert compute_aux(params, updates, weights) == spec.compute_aux(params, updates.tolist(), weights)
+
+
+def test_a_weighted_mean_in_which_nobody_weighs_anything_is_zero() -> None:
+    params, updates = _params(spec.Rule.WEIGHTED_MEAN, 2), np.full((2, 3), 7, dtype=np.int32)
+    assert aggregate(params, updates, [0, 0]).tolist() == spec.aggregate(params, updates.tolist(), [0, 0]) == [0, 0, 0]
 
 
 @pytest.mark.parametrize("rule", spec.Rule)

@@ -8,14 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from ledger import artifacts
 from ledger.chain.network import Deployment
 from ledger.errors import BadConfiguration, CannotReach, NoProject, NotFoundError, UsageError
 from ledger.project import FILE_NAME, Project
 
 DEPLOYMENT = Deployment(
-    registry="0x" + "11" * 20,
-    ledger="0x" + "22" * 20,
-    court="0x" + "33" * 20,
+    contracts={key: f"0x{number:040x}" for number, key in enumerate(artifacts.KEYS, start=1)},
     code_hash="0x" + "ab" * 32,
     deploy_block=7,
     deploy_block_hash="0x" + "cd" * 32,
@@ -60,7 +59,7 @@ def test_network_has_the_values_of_the_file(tmp_path: Path) -> None:
     write(tmp_path, CONFIGURATION)
     network = Project.find(tmp_path).network("lab")
     assert (network.name, network.rpc, network.chain_id) == ("lab", "http://127.0.0.1:8545", 1337)
-    assert (network.confirmations, network.devnet, network.registry) == (2, False, None)
+    assert (network.confirmations, network.devnet, network.contracts) == (2, False, {})
     assert Project.find(tmp_path).network() == network
 
 
@@ -114,8 +113,8 @@ def test_saving_a_deployment_keeps_every_other_line(tmp_path: Path) -> None:
         project = project.save_deployment("lab", DEPLOYMENT)
     lines = path.read_text().splitlines()
     assert [line for line in lines if line in CONFIGURATION.splitlines()] == CONFIGURATION.splitlines()
-    assert len(lines) == len(CONFIGURATION.splitlines()) + 6
-    assert project.network("lab").ledger == DEPLOYMENT.ledger
+    assert len(lines) == len(CONFIGURATION.splitlines()) + len(artifacts.KEYS) + 3
+    assert project.network("lab").contracts == DEPLOYMENT.contracts
     assert project.network("lab").deploy_block == 7
     assert stat.S_IMODE(path.stat().st_mode) == 0o640
     assert [p.name for p in tmp_path.iterdir()] == [FILE_NAME]
@@ -136,7 +135,7 @@ def test_a_layout_that_cannot_be_edited_is_left_alone(tmp_path: Path) -> None:
     with pytest.raises(BadConfiguration, match="cannot edit") as caught:
         Project.find(tmp_path).save_deployment("lab", DEPLOYMENT)
     assert path.read_text() == text
-    assert DEPLOYMENT.ledger in caught.value.hint
+    assert DEPLOYMENT.contracts["ledger"] in caught.value.hint
 
 
 def test_create_overwrites_nothing(tmp_path: Path) -> None:

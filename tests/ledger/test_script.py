@@ -116,6 +116,30 @@ def test_every_malformation_can_be_scripted(kind: str) -> None:
     assert isinstance(event, MalformEvent) and event.malform == kind
 
 
+@pytest.mark.parametrize(("mode", "want"), [("", 0), ("mode: accumulated", 1), ("mode: root-only", 2)])
+def test_a_mode_has_its_number_on_chain(mode: str, want: int) -> None:
+    script = parse_script(SCRIPT.replace("seed: 7", mode or "seed: 7").encode(), name="s.yaml")
+    assert script.run.commit_mode is spec.CommitMode(want)
+
+
+def test_a_weight_can_be_asked_to_be_paid_for_by_stake() -> None:
+    text = SCRIPT.replace("{name: trimmed-mean, trim: 1}", "{name: weighted-mean, stake_per_weight: 3 gwei}")
+    assert parse_script(text.encode(), name="s.yaml").run.rule.wei_per_weight == 3 * 10**9
+    assert parse_script(SCRIPT.encode(), name="s.yaml").run.rule.wei_per_weight == 0
+
+
+def test_krum_takes_as_many_clients_as_a_proposal_has_room_for_distances() -> None:
+    def parse(count: int) -> object:
+        text = SCRIPT.replace("{name: trimmed-mean, trim: 1}", "{name: krum, f: 1}").replace(
+            "count: 6", f"count: {count}"
+        )
+        return parse_script(text.encode(), name="s.yaml")
+
+    parse(spec.MAX_KRUM_CLIENTS)
+    with pytest.raises(ScriptError, match="takes at most 50 clients"):
+        parse(spec.MAX_KRUM_CLIENTS + 1)
+
+
 @pytest.mark.parametrize(
     ("old", "new", "where", "words"),
     [
@@ -127,6 +151,8 @@ def test_every_malformation_can_be_scripted(kind: str) -> None:
         ("name: trimmed-mean", "name: mode", (6, 10), "'run.rule.name' is 'mode'"),
         ("trim: 1", "f: 1", (6, 30), "the rule trimmed-mean takes no 'f'"),
         ("trim: 1", "trim: 3", (6, 3), "needs at least 7 clients, 'clients.count' is 6"),
+        ("trim: 1", "trim: 1, stake_per_weight: 1 ether", (6, 39), "trimmed-mean takes no 'stake_per_weight'"),
+        ("seed: 7", "mode: batched", (5, 3), "'run.mode' is 'batched'"),
         ("count: 6", "count: 10001", (8, 3), "less than or equal to 10000"),
         ("client: 4", "client: 10001", (11, 19), "less than or equal to 10000"),
         ("seed: 7", "quorum: 2", (5, 3), "'run.quorum' is 2, expected 3"),

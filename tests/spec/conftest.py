@@ -21,6 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 HARNESS = "contracts/test/SpecHarness.sol"
 NOBODY = "0x" + "00" * 20
 UNBOND_SECONDS = 30 * 86400
+MAX_PAUSE_SECONDS = 3600
 
 
 def _compile_harness(cache: pytest.Cache) -> dict[str, Any]:
@@ -66,13 +67,13 @@ def harness(network: devnet.Devnet, pytestconfig: pytest.Config) -> Contract:
 
 @pytest.fixture(scope="session")
 def contracts(network: devnet.Devnet) -> tuple[Contract, Contract]:
-    """Return a fresh registry and ledger, which the first test account governs; unbonding takes thirty days."""
+    """Return a fresh registry and ledger; the first test account governs and guards, unbonding takes thirty days."""
     node = Node(network.rpc)
     registry, ledger = artifacts.load("ParticipantRegistry"), artifacts.load("RoundLedger")
     nonce = int(node.call("eth_getTransactionCount", SENDER, "latest"), 16)
     # Each contract is told the other's address: the ledger is the sender's next creation.
     address = "0x" + keccak(rlp.encode([bytes.fromhex(SENDER[2:]), nonce + 1]))[12:].hex()
     first = deploy(node, registry.abi, registry.bytecode, [address, NOBODY, 1, 1, 1, 0, UNBOND_SECONDS])
-    second = deploy(node, ledger.abi, ledger.bytecode, [first.address, NOBODY, SENDER])
+    second = deploy(node, ledger.abi, ledger.bytecode, [first.address, [], SENDER, SENDER, MAX_PAUSE_SECONDS])
     assert second.address == address
     return first, second

@@ -32,6 +32,10 @@ NOT_APPLICABLE = {
     # Without a round there is no number to send.
     "rounds/commit-unopened",
     "rounds/propose-unopened",
+    # The ledger does not see that two commitments are one client's: a court does.
+    "rounds/accumulated-entries-counted",
+    # The ledger does not see the entries of a list: a court does.
+    "rounds/list-falling",
 }
 VECTORS = [vector for vector in load_vectors({"transition"}) if vector.name not in NOT_APPLICABLE]
 
@@ -59,19 +63,22 @@ def _members(step: dict[str, Any]) -> list[spec.Member]:
 
 def _take(pair: SideBySide, step: dict[str, Any], wait: int) -> None:
     exclusions = [(client + 1, reason) for client, reason in step.get("exclusions", [])]
-    proposal = transition.proposal(step["proposal"]) if "proposal" in step else None
-    if step["do"] == "open":
-        pair.open(wait)
-    elif step["do"] == "commit":
+    do = step["do"]
+    if do == "commit" and pair.state.task.mode is spec.CommitMode.ACCUMULATED and len(step["members"]) == 1:
+        pair.commit_alone(*_members(step), wait)
+    elif do == "commit":
         pair.commit(_members(step), wait)
-    elif step["do"] == "propose":
-        pair.propose(proposal, exclusions, wait)
-    elif step["do"] == "abandon":
+    elif do == "commit-list":
+        pair.commit_list(transition.signed_list(step["list"]), wait)
+    elif do == "propose":
+        pair.propose(transition.proposal(step["proposal"]), exclusions, wait, from_hex(step["aux"]))
+    elif do == "abandon":
         pair.abandon(exclusions, wait)
-    elif step["do"] == "finalise":
-        pair.finalise(proposal, exclusions, wait)
+    elif do == "finalise":
+        shifted = [[client, reason] for client, reason in exclusions]
+        pair.finalise(transition.outcome(pair.state, {**step, "exclusions": shifted}), wait)
     else:
-        pair.expire(wait)
+        {"open": pair.open, "expire": pair.expire, "pause": pair.pause, "resume": pair.resume}[do](wait)
 
 
 @pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: vector.name)
@@ -89,7 +96,7 @@ def test_contract_takes_the_steps_of_the_vector(vector: Vector, fresh: Contract)
 
 
 def test_most_transition_vectors_reach_the_contract() -> None:
-    assert len(VECTORS) >= 55
+    assert len(VECTORS) >= 95
 
 
 TASK = spec.Task(
@@ -100,14 +107,17 @@ TASK = spec.Task(
     scale_bits=20,
     leaf_log2=8,
     matrix_log2=3,
+    model_log2=5,
     bound=spec.MAX_BOUND,
     examples_cap=1000,
-    max_clients=5,
-    quorum=3,
+    mode=spec.CommitMode.VERIFIED,
+    wei_per_weight=0,
     commit_seconds=20,
     data_seconds=10,
     propose_seconds=20,
     challenge_seconds=30,
+    max_clients=5,
+    quorum=3,
     bond_wei=1000,
     board=spec.NO_BOARD,
     genesis_model=spec.keccak256(b"genesis"),
@@ -120,10 +130,10 @@ BATCHES = CROWDS | st.lists(CLIENT, max_size=6)
 EXCLUSIONS = st.lists(st.tuples(CLIENT | st.just(99), st.sampled_from([715, 801])), max_size=3)
 
 
-def _proposal(number: int, *, zero: bool = False) -> spec.Proposal:
-    names = [field.name for field in dataclasses.fields(spec.Proposal)]
+def _proposal(number: int, committed: int, *, zero: bool = False) -> spec.Proposal:
+    names = [field.name for field in dataclasses.fields(spec.Proposal) if field.name != "committed"]
     digests = {name: spec.keccak256(f"{name} {number}".encode()) for name in names}
-    return spec.Proposal(**digests | ({"model_root": bytes(32)} if zero else {}))
+    return spec.Proposal(committed=committed, **digests | ({"model_root": bytes(32)} if zero else {}))
 
 
 class RoundMachine(RuleBasedStateMachine):
@@ -136,7 +146,7 @@ class RoundMachine(RuleBasedStateMachine):
         self.snapshot = self.ledger.node.call("evm_snapshot")
         self.pair = SideBySide(self.ledger, get_domain(self.ledger), 1, TASK)
         self.pair.open()
-        self.proposed: tuple[spec.Proposal, list[tuple[int, int]]] = (_proposal(0), [])
+        self.outcome = spec.Outcome(**{f.name: bytes(32) for f in dataclasses.fields(spec.Outcome)})
 
     def teardown(self) -> None:
         if hasattr(self, "snapshot"):
@@ -163,14 +173,14 @@ class RoundMachine(RuleBasedStateMachine):
         if gives_up:
             self.pair.abandon(exclusions, wait)
         else:
-            self._propose(_proposal(self.pair.round_id), exclusions, wait)
+            self._propose(exclusions, wait)
 
     @rule(late=st.integers(-1, 1), data=st.data())
     def end_in_time(self, late: int, data: st.DataObject) -> None:
         current = self.pair.state.current
         wait = max(1, (current.challenge_end or current.propose_end) + 1 + late - self.pair.now)
         if current.phase is spec.Phase.PROPOSED:
-            self.pair.finalise(*self.proposed, wait)
+            self.pair.finalise(self.outcome, wait)
         else:
             self.pair.expire(wait)
 
@@ -188,22 +198,37 @@ class RoundMachine(RuleBasedStateMachine):
 
     @rule(exclusions=EXCLUSIONS, zero=st.sampled_from([False] * 5 + [True]), data=st.data())
     def propose(self, exclusions: list[tuple[int, int]], zero: bool, data: st.DataObject) -> None:
-        self._propose(_proposal(self.pair.round_id, zero=zero), exclusions, self._wait(data))
+        self._propose(exclusions, self._wait(data), zero=zero)
 
-    def _propose(self, proposal: spec.Proposal, exclusions: list[tuple[int, int]], wait: int) -> None:
-        if self.pair.propose(proposal, exclusions, wait):
-            self.proposed = proposal, exclusions
+    def _propose(self, exclusions: list[tuple[int, int]], wait: int, *, zero: bool = False) -> None:
+        current = self.pair.state.current
+        proposal = _proposal(self.pair.round_id, current.committed, zero=zero)
+        aux = bytes(self.pair.round_id)
+        if self.pair.propose(proposal, exclusions, wait, aux):
+            self.outcome = spec.make_outcome(
+                proposal,
+                segments_hash=current.segments_hash,
+                excluded=spec.encode_exclusions(exclusions),
+                aux=aux,
+                included=current.committed - len(exclusions),
+            )
 
     @rule(exclusions=EXCLUSIONS, data=st.data())
     def abandon(self, exclusions: list[tuple[int, int]], data: st.DataObject) -> None:
         self.pair.abandon(exclusions, self._wait(data))
 
-    @rule(change=st.sampled_from([None, "proposal", "exclusions"]), data=st.data())
+    @rule(change=st.sampled_from([None, "model_root", "details_hash"]), data=st.data())
     def finalise(self, change: str | None, data: st.DataObject) -> None:
-        proposal, exclusions = self.proposed
-        proposal = _proposal(-1) if change == "proposal" else proposal
-        exclusions = [(2, 1), *exclusions[1:]] if change == "exclusions" else exclusions
-        self.pair.finalise(proposal, exclusions, self._wait(data))
+        changes = {change: spec.keccak256(b"other")} if change else {}
+        self.pair.finalise(dataclasses.replace(self.outcome, **changes), self._wait(data))
+
+    @rule(data=st.data())
+    def pause(self, data: st.DataObject) -> None:
+        self.pair.pause(self._wait(data))
+
+    @rule(data=st.data())
+    def resume(self, data: st.DataObject) -> None:
+        self.pair.resume(self._wait(data))
 
     @rule(data=st.data())
     def expire(self, data: st.DataObject) -> None:

@@ -51,6 +51,17 @@ def test_commitment_digests_are_eth_accounts(
     assert commitments.compute_commitment_digest(**arguments) == _digest(message)
 
 
+@given(contract=ADDRESSES, round_id=UINT64, client=UINT32, digest=DIGESTS)
+def test_receipt_digests_are_eth_accounts_and_no_commitment_digests(
+    contract: bytes, round_id: int, client: int, digest: bytes
+) -> None:
+    fields = {"roundId": round_id, "client": client, "commitment": digest}
+    message = _encode(spec.LEDGER_NAME, 31337, contract, spec.RECEIPT_TYPE, fields)
+    arguments = {"domain_separator": message.header, "round_id": round_id, "client": client, "commitment": digest}
+    assert spec.compute_receipt_digest(**arguments) == _digest(message)
+    assert spec.compute_receipt_digest(**arguments) != spec.compute_commitment_digest(**arguments)
+
+
 @given(contract=ADDRESSES, round_id=UINT64, client=UINT32, codec=st.sampled_from([0x55, 0x70]), digest=DIGESTS)
 def test_publication_digests_are_eth_accounts(
     contract: bytes, round_id: int, client: int, codec: int, digest: bytes

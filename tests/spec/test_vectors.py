@@ -30,7 +30,8 @@ CLAUSES = [
     "§3.2",
     "§3.3",
 ]
-CLAUSES += [f"§4.{i}" for i in range(1, 9)] + [f"§5.{i}" for i in range(1, 8)] + [f"§6.{i}" for i in range(1, 8)]
+CLAUSES += [f"§4.{i}" for i in range(1, 9)] + [f"§5.{i}" for i in range(1, 9)] + [f"§6.{i}" for i in range(1, 9)]
+CLAUSES += [f"§11.{i}" for i in range(1, 8)]
 
 
 @pytest.mark.parametrize("vector", ALL, ids=lambda vector: vector.name)
@@ -66,20 +67,25 @@ def _is_refused(name: str) -> bool:
 def test_a_changed_field_changes_every_digest() -> None:
     digests = defaultdict(list)
     for vector in ALL:
-        if vector.operation in CHANGED and "shuffled" not in vector.name:
+        if vector.operation in CHANGED and "shuffled" not in vector.name and vector.want_error is None:
             digests[vector.operation].append((vector.want, vector.name))
     for operation in CHANGED:
-        assert len({want for want, _ in digests[operation]}) == len(digests[operation]) > 3, operation
+        assert len({want for want, _ in digests[operation]}) == len(digests[operation]) > 2, operation
 
 
 CHANGED = (
     "domain_separator",
     "commitment",
     "commitment_digest",
+    "receipt_digest",
     "publication_digest",
     "register_digest",
     "rotate_digest",
+    "details_hash",
+    "core_hash",
     "proposal_hash",
+    "signed_leaf",
+    "list_root",
     "segment_root",
     "members_root",
     "segments_hash",
@@ -87,8 +93,8 @@ CHANGED = (
 )
 
 
-def test_task_hash_has_a_case_for_each_of_the_twenty_parameters() -> None:
-    assert len([vector for vector in ALL if vector.name.startswith("rounds/task-hash-other-")]) == 20
+def test_task_hash_has_a_case_for_each_of_the_parameters() -> None:
+    assert len([vector for vector in ALL if vector.name.startswith("rounds/task-hash-other-")]) == 23
 
 
 def test_vectors_on_disk_are_those_of_the_cases() -> None:

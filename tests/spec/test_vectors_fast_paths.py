@@ -64,7 +64,7 @@ FAST: dict[str, Callable[[Input], Any]] = {
     "segments_hash": _segments,
     "commitment_digest": _commitment_digest,
     "quantize": _quantize,
-    "aggregate": lambda i: aggregate(rule_params(i), _matrix(i["updates"]), i["num_examples"]).tolist(),
+    "aggregate": lambda i: aggregate(rule_params(i), _matrix(i["updates"]), i["weights"]).tolist(),
     "model_step": lambda i: apply_model_step(_array(i["model"]), _array(i["aggregate"])).tolist(),
 }
 

@@ -29,8 +29,11 @@ def make_task(**changes: object) -> spec.Task:
         scale_bits=20,
         leaf_log2=3,
         matrix_log2=1,
+        model_log2=4,
         bound=1000,
         examples_cap=100,
+        mode=spec.CommitMode.VERIFIED,
+        wei_per_weight=0,
         max_clients=16,
         quorum=3,
         commit_seconds=10,
@@ -39,7 +42,7 @@ def make_task(**changes: object) -> spec.Task:
         challenge_seconds=10,
         bond_wei=1,
         board=spec.NO_BOARD,
-        genesis_model=spec.compute_vector_root(base_values(), 3),
+        genesis_model=spec.compute_vector_root(base_values(), 4),
         layout_digest=b"\x01" * 32,
         script_digest=b"\x02" * 32,
     )
@@ -86,6 +89,16 @@ class RoundMaker:
     """Clients that commit and never publish."""
     aggregate_lie: dict[int, int] = field(default_factory=dict)
     """Coordinate -> amount added by a dishonest aggregator."""
+    stakes: dict[int, int] = field(default_factory=dict)
+    """Client -> stake before the round opened, in wei."""
+    weights: dict[int, int] = field(default_factory=dict)
+    """Client -> weight that a dishonest aggregator gives it."""
+    count_lie: int = 0
+    """Clients that a dishonest aggregator counts too many."""
+    forged: set[int] = field(default_factory=set)
+    """Clients whose entry in a list carries somebody else's signature."""
+    swapped: bool = False
+    """Whether the list begins with its second entry."""
 
     def key(self, client: int) -> object:
         """Return the signing key of a client."""
@@ -101,7 +114,7 @@ class RoundMaker:
             num_examples=10 * client if kind is spec.Kind.UPDATE else 0,
             size=SIZE,
             scale_bits=self.task.scale_bits,
-            leaf_log2=self.task.leaf_log2,
+            leaf_log2=self.task.leaf_log2 if kind is spec.Kind.UPDATE else self.task.model_log2,
         )
         return replace(header, **changes)  # type: ignore[arg-type]
 
@@ -121,6 +134,33 @@ class RoundMaker:
             root=blob.root(),
         )
         return spec.Member(client=client, commitment=commitment)
+
+    def segments(
+        self, members: Sequence[spec.Member]
+    ) -> tuple[tuple[tuple[spec.Member | spec.SignedMember, ...], ...], list[bytes], bytes | None]:
+        """Return the segments, their roots, and in root-only mode the list."""
+        if self.task.mode is spec.CommitMode.ROOT_ONLY:
+            listed = [self.signed(member) for member in members]
+            if self.swapped:
+                listed[:2] = listed[1::-1]
+            batch = spec.encode_signed_list(listed)
+            return (tuple(listed),), [spec.compute_list_root(batch)], batch
+        if self.task.mode is spec.CommitMode.ACCUMULATED:
+            # The last client comes once more, with another commitment: its first one counts.
+            again = replace(members[-1], commitment=b"\x99" * 32)
+            alone = [(member,) for member in (*members, again)]
+            return tuple(alone), [spec.compute_segment_root(one) for one in alone], None
+        segments = (tuple(members[:3]), tuple(members[3:]))
+        return segments, [spec.compute_segment_root(segment) for segment in segments], None
+
+    def signed(self, member: spec.Member) -> spec.SignedMember:
+        """Return a client's entry in the list of a root-only round."""
+        digest = spec.compute_commitment_digest(
+            domain_separator=DOMAIN, round_id=self.round_id, client=member.client, commitment=member.commitment
+        )
+        signer = self.key(member.client + 100 if member.client in self.forged else member.client)
+        signature = sign_digest(signer, digest)  # type: ignore[arg-type]
+        return spec.SignedMember(client=member.client, commitment=member.commitment, signature=signature)
 
     def entry(self, client: int) -> spec.ManifestEntry:
         """Return a client's entry in the manifest."""
@@ -144,7 +184,9 @@ class RoundMaker:
         """Return the record of the round as chain and store would give it."""
         included = [c for c in self.clients if c not in self.reasons]
         values = [update_values(c) for c in included]
-        result = spec.aggregate(self.task.rule_params(), values, [10 * c for c in included])
+        params = self.task.rule_params()
+        weights = [self.weights.get(c, spec.compute_weight(params, 10 * c, self.stakes.get(c, 0))) for c in included]
+        result = spec.aggregate(params, values, weights)
         for coordinate, amount in self.aggregate_lie.items():
             result[coordinate] += amount
         model = spec.apply_model_step(base_values(), result)
@@ -164,16 +206,18 @@ class RoundMaker:
             )
         )
         members = [self.member(c) for c in self.clients]
-        segments = (tuple(members[:3]), tuple(members[3:]))
+        segments, roots, batch = self.segments(members)
         segments_hash = spec.ZERO_DIGEST
-        for segment in segments:
-            segments_hash = spec.compute_segments_hash(segments_hash, spec.compute_segment_root(segment), len(segment))
+        for segment, root in zip(segments, roots, strict=True):
+            segments_hash = spec.compute_segments_hash(segments_hash, root, len(segment))
+        aux = spec.compute_aux(params, values, weights)
         proposal = spec.Proposal(
-            aggregate_root=spec.compute_vector_root(result, self.task.leaf_log2),
+            aggregate_root=spec.compute_vector_root(result, self.task.model_log2),
             matrix_root=spec.compute_matrix_root(values, self.task.matrix_log2),
             members_root=spec.compute_members_root([m for m in members if m.client in included]),
-            model_root=spec.compute_vector_root(model, self.task.leaf_log2),
+            model_root=spec.compute_vector_root(model, self.task.model_log2),
             data_id=raw_cid(hashlib.sha256(manifest).digest()).digest,
+            committed=len(members) + self.count_lie,
         )
         exclusions = tuple(sorted(self.reasons.items()))
         return RoundRecord(
@@ -184,11 +228,15 @@ class RoundMaker:
             domain_separator=DOMAIN,
             phase=spec.Phase.PROPOSED,
             aggregator=self.aggregator,
-            base_model=spec.compute_vector_root(base_values(), self.task.leaf_log2),
-            previous_model=spec.compute_vector_root(base_values(), self.task.leaf_log2),
+            base_model=spec.compute_vector_root(base_values(), self.task.model_log2),
+            previous_model=spec.compute_vector_root(base_values(), self.task.model_log2),
+            previous_head=b"\x0b" * 32,
+            head=spec.ZERO_DIGEST,
             segments=segments,
-            committed=len(members),
+            committed=proposal.committed,
             segments_hash=segments_hash,
+            signed_list=None if batch is None else fetched(batch),
+            stakes=self.stakes,
             signers={c: bytes.fromhex(self.key(c).address[2:]) for c in self.clients},  # type: ignore[attr-defined]
             proposal=proposal,
             proposal_hash=spec.compute_proposal_hash(
@@ -196,8 +244,11 @@ class RoundMaker:
                 proposal,
                 segments_hash=segments_hash,
                 excluded=spec.encode_exclusions(exclusions),
-                included=len(included),
+                aux=aux,
+                included=len(included) + self.count_lie,
             ),
+            included=len(included) + self.count_lie,
+            aux=aux,
             exclusions=exclusions,
             data_id=proposal.data_id,
             manifest=fetched(manifest),

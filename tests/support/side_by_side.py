@@ -13,9 +13,16 @@ from ledger import devnet, signing, spec
 AGGREGATOR = 1
 STAKE_WEI = 10**18
 UNBOND_SECONDS = 30 * 86400
+MAX_PAUSE_SECONDS = 3600
 REASONS = {
-    "FT600": {"EmptyBatch", "NotRising", "RoundFull", "ZeroRoot", "WrongExclusions", "QuorumMet", "ProposalMismatch"},
-    "FT602": {"WrongPhase", "TooEarly", "TooLate", "RoundInProgress", "UnknownRound"},
+    "FT600": {
+        *("EmptyBatch", "NotRising", "RoundFull", "ZeroRoot", "WrongMode"),
+        *("WrongExclusions", "WrongCount", "QuorumMet", "ProposalMismatch"),
+    },
+    "FT602": {
+        *("WrongPhase", "TooEarly", "TooLate", "RoundInProgress", "UnknownRound"),
+        *("TaskPaused", "NotPaused", "PausedTooOften"),
+    },
     "FT603": {"AlreadyCommitted"},
     "FT604": {"QuorumNotMet"},
 }
@@ -29,7 +36,7 @@ class SideBySide:
 
     def __init__(self, ledger: Contract, domain: bytes, task_id: int, task: spec.Task) -> None:
         self.ledger, self.domain, self.task_id = ledger, domain, task_id
-        self.state = spec.start_task(task, unbond_seconds=UNBOND_SECONDS)
+        self.state = spec.start_task(task, unbond_seconds=UNBOND_SECONDS, max_pause_seconds=MAX_PAUSE_SECONDS)
         self.now = int(ledger.node.call("eth_getBlockByNumber", "latest", False)["timestamp"], 16)
         self.round_id = 0
         self.error: str | None = None
@@ -49,22 +56,32 @@ class SideBySide:
         arguments = (self.round_id, member.client, member.commitment)
         self._step(lambda s, now: spec.apply_commits(s, [member], now), wait, "commit", *arguments)
 
-    def propose(self, proposal: spec.Proposal, exclusions: Exclusions, wait: int = 1) -> bool:
-        arguments = (self.round_id, proposal.fields(), _pack(exclusions))
-        apply = lambda state, now: spec.apply_proposal(state, proposal, exclusions, now)  # noqa: E731
+    def commit_list(self, batch: bytes, wait: int = 1) -> None:
+        members = spec.decode_signed_list(batch)
+        arguments = (self.round_id, spec.compute_list_root(batch), len(members), spec.compute_list_id(batch))
+        self._step(lambda s, now: spec.apply_list(s, batch, now), wait, "commitRoot", *arguments)
+
+    def propose(self, proposal: spec.Proposal, exclusions: Exclusions, wait: int = 1, aux: bytes = b"") -> bool:
+        arguments = (self.round_id, proposal.fields(), _pack(exclusions), aux)
+        apply = lambda state, now: spec.apply_proposal(state, proposal, exclusions, now, aux)  # noqa: E731
         return self._step(apply, wait, "propose", *arguments) is None
 
     def abandon(self, exclusions: Exclusions, wait: int = 1) -> None:
         arguments = (self.round_id, bytes(32), _pack(exclusions))
         self._step(lambda s, now: spec.apply_abandon(s, exclusions, now), wait, "abandon", *arguments)
 
-    def finalise(self, proposal: spec.Proposal, exclusions: Exclusions, wait: int = 1) -> None:
-        arguments = (self.round_id, proposal.fields(), _pack(exclusions))
-        apply = lambda state, now: spec.apply_finalise(state, proposal, exclusions, now)  # noqa: E731
-        self._step(apply, wait, "finalise", *arguments)
+    def finalise(self, outcome: spec.Outcome, wait: int = 1) -> None:
+        apply = lambda state, now: spec.apply_finalise(state, outcome, now)  # noqa: E731
+        self._step(apply, wait, "finalise", self.round_id, outcome.fields())
 
     def expire(self, wait: int = 1) -> None:
         self._step(spec.apply_expire, wait, "expire", self.round_id)
+
+    def pause(self, wait: int = 1) -> None:
+        self._step(spec.apply_pause, wait, "pause", self.task_id)
+
+    def resume(self, wait: int = 1) -> None:
+        self._step(spec.apply_resume, wait, "resume", self.task_id)
 
     def _sign(self, member: spec.Member) -> bytes:
         digest = spec.compute_commitment_digest(
@@ -92,18 +109,32 @@ class SideBySide:
 
     def _compare(self) -> None:
         current = self.state.current
+        (paused,) = self.ledger.ask([("pausedAt", [self.task_id])])
+        assert paused.outputs == (self.state.paused_at,)
         if current is None:
             return
         task, found = self.ledger.ask([("taskState", [self.task_id]), ("round", [current.round_id])])
-        model, rounds, running, head = task.outputs
+        model, rounds, latest, head, _ = task.outputs
         assert (model, rounds, head) == (self.state.model, self.state.rounds, self.state.head)
-        assert running == (0 if current.phase in spec.TERMINAL else current.round_id)
-        (phase, _, _, *clock, _, number, committed, _, _, base, segments, proposal) = found.outputs[0]
-        assert phase == current.phase
-        ends = (current.commit_end, current.data_end, current.propose_end, current.challenge_end)
-        assert clock == [current.opened_at, *ends]
-        assert (number, committed) == (self.state.rounds, len(current.members))
-        assert (base, segments, proposal) == (current.base_model, current.segments_hash, current.proposal_hash)
+        assert latest == current.round_id
+        (phase, mode, _, _, *clock, _, committed, _, segments, proposal) = found.outputs[0]
+        assert (phase, mode) == (current.phase, current.task.mode)
+        assert clock == [current.opened_at, *_get_ends(current), current.challenge_end]
+        assert committed == current.committed
+        # The hash of a proposal covers the segments.
+        is_proposed = current.proposal_hash != spec.ZERO_DIGEST
+        assert segments == (spec.ZERO_DIGEST if is_proposed else current.segments_hash)
+        assert proposal == current.proposal_hash
+        if current.phase not in spec.TERMINAL:
+            (base,) = self.ledger.ask([("baseModelOf", [current.round_id])])
+            assert base.outputs == (current.base_model,)
+
+
+def _get_ends(current: spec.Round) -> tuple[int, int, int]:
+    """Return the deadlines that the ledger tells: none once there is an outcome."""
+    if current.phase not in (spec.Phase.OPEN, spec.Phase.PAUSED):
+        return (0, 0, 0)
+    return (current.commit_end, current.data_end, current.propose_end)
 
 
 def _pack(exclusions: Exclusions) -> bytes:

@@ -1,0 +1,291 @@
+"""Demands for leaves: which are open, who makes them, who answers (docs/protocol.md, Availability)."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ledger import spec
+from ledger.audit import decode_published, judge_update
+from ledger.availability import (
+    Demand,
+    Subject,
+    compute_answer_bytes,
+    compute_demand_hash,
+    encode_answer,
+    encode_member,
+)
+from ledger.chain import Chain, DeployParams, Receipt
+from ledger.docket import Event
+from ledger.errors import ChainError, NotFoundError
+from ledger.history import load_round
+from ledger.proving import make_claim
+from ledger.records import Fetched, RoundRecord
+from ledger.store import ContentStore
+from ledger.watching.happening import Happening, guard
+
+if TYPE_CHECKING:
+    from eth_account.signers.local import LocalAccount
+
+BOARD = "board"
+"""Key of AvailabilityBoard among the contracts."""
+EVENTS = ("LeavesDemanded", "LeavesServed", "LeavesWithheld")
+"""Events that tell of demands."""
+_DOUBLING = 4
+"""Open demands that double the bond."""
+_PRICES = DeployParams()
+_MARGIN = 2
+"""The price of an answer follows the base fee, which may have risen until the demand is in a block."""
+
+
+# ---------------------------------------------------------------------------------------------------------------- pure
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """A vector that could not be had, whose leaves can be demanded."""
+
+    subject: Subject
+    """What it is."""
+    client: int
+    """Author of an update; 0 for the aggregate."""
+
+
+def list_open_demands(events: Iterable[Event]) -> list[Demand]:
+    """Return the demands that nobody has answered or closed, in order. Args: events: all those of EVENTS."""
+    demands: dict[bytes, Demand] = {}
+    for event in events:
+        if event.name == "LeavesDemanded":
+            demand = read_demand(event.args["demand"])
+            demands[compute_demand_hash(demand)] = demand
+        else:
+            demands.pop(event.args["demand_hash"], None)
+    return list(demands.values())
+
+
+def fetch_open_demands(chain: Chain, round_id: int | None = None) -> list[Demand]:
+    """Return the demands that are open in a ledger; none where it has no board."""
+    has_board = BOARD in chain.contracts.addresses
+    # An answer names its demand by a hash, and no round.
+    answers = chain.events(names=EVENTS[1:]) if has_board else []
+    return list_open_demands([*chain.events(names=EVENTS[:1], round_id=round_id), *answers]) if has_board else []
+
+
+def read_demand(values: Mapping[str, Any]) -> Demand:
+    """Return a demand from its event."""
+    return Demand(**{**values, "subject": Subject(values["subject"])})
+
+
+def list_included(record: RoundRecord) -> list[spec.Member]:
+    """Return the commitments of a proposal's included clients, in rising id."""
+    excluded = dict(record.exclusions)
+    return [member for member in record.members if member.client not in excluded]
+
+
+def list_wanted(record: RoundRecord) -> list[Wanted]:
+    """Return the vectors of a proposed round that could not be had, and whose leaves the aggregator owes."""
+    wanted = [
+        Wanted(subject=Subject.UPDATE, client=member.client)
+        for member in list_included(record)
+        if _is_absent(record.updates[member.client])
+    ]
+    return [*wanted, Wanted(subject=Subject.AGGREGATE, client=0)] if _is_absent(record.aggregate) else wanted
+
+
+def _is_absent(fetched: Fetched) -> bool:
+    """Whether bytes are not there although the store answers: an outage of ours is no reason to ask the chain."""
+    return fetched.missing and not isinstance(fetched.problem, ChainError)
+
+
+def count_leaves(record: RoundRecord, wanted: Wanted) -> int:
+    """Return how many leaves a vector of a round has."""
+    log2 = record.task.leaf_log2 if wanted.subject is Subject.UPDATE else record.task.model_log2
+    return int(-(-record.task.size >> log2))
+
+
+def make_answer(record: RoundRecord, demand: Demand, update: Fetched | None = None) -> bytes:
+    """Return the answer to a demand, from what chain and store say about its round.
+
+    Args: update: the client's, where it is known from elsewhere than the record, as before a proposal.
+    Raises: NotFoundError: this store does not have the vector. Unavailable and others: it lacks or refuses an update.
+    """
+    if demand.subject is Subject.AGGREGATE:
+        values = decode_published(record, record.aggregate, demand.root)
+        if values is None:
+            raise NotFoundError(f"the aggregate of round {record.number} is not in this store")
+        return encode_answer(demand, values.astype("<i4").tobytes())
+    if demand.subject is Subject.MATRIX:
+        rows = [judge_update(record, member, record.updates[member.client])[1] for member in list_included(record)]
+        return encode_answer(demand, np.ascontiguousarray(np.stack(rows).T, dtype="<i4").tobytes())
+    member = next((member for member in record.members if member.client == demand.client), None)
+    if member is None:
+        raise NotFoundError(kind="commitment of client", name=demand.client, suggestion=f" in round {record.number}")
+    blob, _ = judge_update(record, member, update or record.updates[member.client])
+    return encode_answer(demand, blob.payload, blob.header.num_examples)
+
+
+def make_demand_call(record: RoundRecord, wanted: Wanted, leaf: int) -> tuple[Any, ...]:
+    """Return the arguments of `demandLeaves` for one leaf of a vector of a proposed round."""
+    if record.proposal is None:
+        raise NotFoundError(f"round {record.number} has no proposal: nobody owes its leaves")
+    members: Sequence[spec.Member] = list_included(record)
+    slot = next((slot for slot, member in enumerate(members) if member.client == wanted.client), None)
+    path = b"" if slot is None else encode_member(members, slot)
+    return (*make_claim(record, record.proposal).arguments(), int(wanted.subject), leaf, 1, path)
+
+
+def compute_price_bytes(record: RoundRecord, wanted: Wanted, leaf: int) -> int:
+    """Return the length of an answer, by which the board prices a demand for one leaf."""
+    task = record.task
+    log2 = task.leaf_log2 if wanted.subject is Subject.UPDATE else task.model_log2
+    demand = Demand(
+        round_id=record.round_id,
+        client=wanted.client,
+        first_leaf=leaf,
+        leaf_count=1,
+        leaf_bytes=spec.WORD_BYTES << log2,
+        deadline=0,
+        root=bytes(32),
+        challenger=bytes(20),
+        bond_wei=0,
+        reward_wei=0,
+        vector_bytes=spec.WORD_BYTES * task.size,
+        subject=wanted.subject,
+    )
+    return compute_answer_bytes(demand)
+
+
+def compute_bond(answer_bytes: int, *, base_fee_wei: int, is_certified: bool, open_demands: int) -> int:
+    """Return the least bond of a demand, as the board's `bondFor` (which nodes, when asked, tell a base fee of zero).
+
+    Args: answer_bytes: length of the answer. base_fee_wei: per gas. open_demands: those that hold up the round already.
+    """
+    cost_wei = (_PRICES.gas_per_answer + _PRICES.gas_per_byte * answer_bytes) * base_fee_wei
+    return (4 if is_certified else 2) * cost_wei << open_demands // _DOUBLING
+
+
+# --------------------------------------------------------------------------------------------------------------- doing
+
+
+class Demander:
+    """Demands, from one account, what it needs to judge a round; takes its bond back where nobody answers."""
+
+    def __init__(self, chain: Chain, account: LocalAccount) -> None:
+        self.chain = chain
+        self.account = account
+        self._address = bytes.fromhex(account.address[2:])
+
+    def look(self, round_id: int | None = None) -> Iterator[Happening]:
+        """Close every demand of this account that nobody answered in time, and tell it."""
+        yield from (
+            self._close(demand) for demand in self._list_overdue(round_id) if demand.challenger == self._address
+        )
+
+    def close_overdue(self, round_id: int) -> Iterator[Happening]:
+        """Close every demand about a round that nobody answered in time, whoever made it."""
+        yield from map(self._close, self._list_overdue(round_id))
+
+    def _list_overdue(self, round_id: int | None) -> list[Demand]:
+        found = fetch_open_demands(self.chain, round_id)
+        return [demand for demand in found if self.chain.now() > demand.deadline]
+
+    def _close(self, demand: Demand) -> Happening:
+        """End a demand that nobody answered: the bond comes back, and who owed the leaves pays."""
+        call = self.chain.contracts.to(BOARD, "fail", demand.arguments())
+        key = f"{self.chain.fingerprint}/demand/{compute_demand_hash(demand).hex()}/fail"
+        receipt = self.chain.send(call, key=key, sender=self.account)
+        return Happening(what="withheld", round_id=demand.round_id, message=describe(demand), tx=receipt.tx)
+
+    def demand(self, record: RoundRecord) -> Iterator[Happening]:
+        """Demand a leaf of the first vector of a proposed round that could not be had, and tell it.
+
+        One demand a round: what is withheld voids it, and the price rises with the demands that are open. Only in tasks
+        with an availability board, whose aggregators and attestors know what they owe.
+        """
+        wanted = next(iter(list_wanted(record)), None)
+        has_board = record.task.board == self.chain.contracts.addresses[BOARD]
+        if wanted is None or not has_board or self._has_demanded(record.round_id):
+            return
+        receipt = self._send(record, wanted, self._choose_leaf(record, wanted))
+        demand = read_demand(receipt.find("LeavesDemanded").args["demand"])
+        yield Happening(what="demand leaves", round_id=record.round_id, message=describe(demand), tx=receipt.tx)
+
+    def _has_demanded(self, round_id: int) -> bool:
+        demanded = self.chain.events(names=EVENTS[:1], round_id=round_id)
+        return any(event.args["challenger"] == self._address for event in demanded)
+
+    def _choose_leaf(self, record: RoundRecord, wanted: Wanted) -> int:
+        """Return a leaf that nobody could foresee, the same one after a restart."""
+        key, journal = self._key(record, wanted), self.chain.journal
+        if journal.get_note(key) is None:
+            journal.note(key, {"leaf": secrets.randbelow(count_leaves(record, wanted))})
+        return int((journal.get_note(key) or {})["leaf"])
+
+    def _send(self, record: RoundRecord, wanted: Wanted, leaf: int) -> Receipt:
+        arguments, key = make_demand_call(record, wanted, leaf), self._key(record, wanted)
+        bond_wei = self._get_bond(key, record, compute_price_bytes(record, wanted, leaf))
+        call = self.chain.contracts.to(BOARD, "demandLeaves", *arguments, value_wei=bond_wei)
+        return self.chain.send(call, key=key, sender=self.account)
+
+    def _get_bond(self, key: str, record: RoundRecord, answer_bytes: int) -> int:
+        """Return what the demand pays: noted, since asking again must ask for the very same."""
+        note, journal = f"{key}/bond", self.chain.journal
+        if journal.get_note(note) is None:
+            open_demands = self.chain.get_round(record.round_id).open_disputes
+            price_wei = compute_bond(
+                answer_bytes,
+                base_fee_wei=self.chain.get_base_fee(),
+                is_certified=self.chain.get_certificate(record.round_id) is not None,
+                open_demands=open_demands,
+            )
+            journal.note(note, {"wei": str(_MARGIN * price_wei)})
+        return int((journal.get_note(note) or {})["wei"])
+
+    def _key(self, record: RoundRecord, wanted: Wanted) -> str:
+        place = f"{wanted.subject.name.lower()}/{wanted.client}"
+        return f"{self.chain.fingerprint}/dispute/{record.round_id}/demand/{place}"
+
+
+def describe(demand: Demand) -> str:
+    """Return a demand in words."""
+    whose = f"the update of client {demand.client}" if demand.is_update else f"the {demand.subject.name.lower()}"
+    last = demand.first_leaf + demand.leaf_count - 1
+    leaves = f"leaf {last}" if demand.leaf_count == 1 else f"leaves {demand.first_leaf} to {last}"
+    return f"{leaves} of {whose}"
+
+
+class Answerer:
+    """Answers, from one account, the demands that it can: whoever shows the leaves earns the reward."""
+
+    def __init__(self, chain: Chain, store: ContentStore, account: LocalAccount, *, aggregator: int | None = None):
+        self.chain = chain
+        self.store = store
+        self.account = account
+        self._aggregator = aggregator
+
+    def look(self, round_id: int | None = None) -> Iterator[Happening]:
+        """Answer every open demand. Args: round_id: only those about this round."""
+        for demand in fetch_open_demands(self.chain, round_id):
+            if self.chain.now() <= demand.deadline and self._is_mine(demand):
+                yield from guard(demand.round_id, self._answer(demand))
+
+    def _is_mine(self, demand: Demand) -> bool:
+        return self._aggregator in (None, self.chain.get_round(demand.round_id).aggregator)
+
+    def _answer(self, demand: Demand) -> Iterator[Happening]:
+        receipt = self.send(demand, self.make_answer(demand))
+        yield Happening(what="answer", round_id=demand.round_id, message=describe(demand), tx=receipt.tx)
+
+    def make_answer(self, demand: Demand) -> bytes:
+        """Return the answer to a demand from this store."""
+        return make_answer(load_round(self.chain, self.store, demand.round_id), demand)
+
+    def send(self, demand: Demand, answer: bytes) -> Receipt:
+        """Give an answer to the board, once."""
+        call = self.chain.contracts.to(BOARD, "answer", demand.arguments(), answer)
+        key = f"{self.chain.fingerprint}/demand/{compute_demand_hash(demand).hex()}/answer"
+        return self.chain.send(call, key=key, sender=self.account)
