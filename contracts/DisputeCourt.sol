@@ -113,15 +113,14 @@ contract DisputeCourt is IDisputeCourt {
         bytes32 root = UpdateOpening.takeMembersRoot(reader, opened, slot, dispute.included);
         reader.finish();
         _requireRoot(root, claim.proposal.membersRoot);
-        uint256 want = Weights.weigh(REGISTRY, dispute, opened.client, opened.examples, LEDGER.round(roundId).openedAt);
-        _strike(
-            roundId,
-            WRONG_WEIGHT,
-            slot,
-            int256(uint256(weights[slot])),
-            int256(want),
-            proof
+        uint256 want = Weights.weigh(
+            REGISTRY,
+            dispute,
+            opened.client,
+            opened.examples,
+            LEDGER.round(roundId).openedAt
         );
+        _strike(roundId, WRONG_WEIGHT, slot, int256(uint256(weights[slot])), int256(want), proof);
     }
 
     function proveTranspose(
@@ -431,7 +430,9 @@ contract DisputeCourt is IDisputeCourt {
             UpdateOpening.Opened memory opened = UpdateOpening.take(reader, place, roundId, domain);
             leaves[slot] = UpdateOpening.memberLeaf(opened.client, opened.commitment);
             column[slot] = opened.value;
-            weights[slot] = uint32(Weights.weigh(REGISTRY, dispute, opened.client, opened.examples, openedAt));
+            weights[slot] = uint32(
+                Weights.weigh(REGISTRY, dispute, opened.client, opened.examples, openedAt)
+            );
         }
         members = ChunkTree.rootOf(leaves);
     }

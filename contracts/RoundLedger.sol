@@ -27,6 +27,7 @@ contract RoundLedger is IRoundLedger, EIP712 {
     using Seats for mapping(uint32 id => Seat);
 
     /// Slots that every round of the task uses anew, since one that was used before costs a quarter.
+    // solhint-disable-next-line gas-struct-packing
     struct TaskState {
         uint32 rounds;
         uint56 currentRound;
@@ -291,7 +292,11 @@ contract RoundLedger is IRoundLedger, EIP712 {
         _store(roundId, clock);
         uint256 slashedWei = 0;
         Task storage task_ = _tasks[clock.taskId];
-        if (clock.mode != CommitMode.Accumulated && clock.committed >= task_.quorum && _isReady(roundId, clock)) {
+        if (
+            clock.mode != CommitMode.Accumulated &&
+            clock.committed >= task_.quorum &&
+            _isReady(roundId, clock)
+        ) {
             _releaseBond(_states[clock.taskId], clock);
             slashedWei = _slashTenth(roundId, clock.aggregator, task_.bondWei);
         }
@@ -356,7 +361,8 @@ contract RoundLedger is IRoundLedger, EIP712 {
         Clock storage clock = _clocks[roundId];
         if (clock.phase == Phase.Paused) {
             clock.phase = Phase.Open;
-            // All pauses of a round together move its deadlines by maxPauseSeconds at most: stakes that leave outlast it.
+            // All pauses of a round together move its deadlines by maxPauseSeconds at most: stakes that leave
+            // outlast it.
             uint40 moved = clock.until + clock.shift - clock.openedAt - _tasks[taskId].commitSeconds;
             if (span > maxPauseSeconds - moved) span = maxPauseSeconds - moved;
             if (since <= clock.until) clock.until += span;
@@ -532,8 +538,14 @@ contract RoundLedger is IRoundLedger, EIP712 {
                 part := shl(shift, mload(add(from, shl(5, member))))
             }
             let low := or(or(at(clock, 0, 0), at(clock, 1, 8)), or(at(clock, 2, 16), at(clock, 3, 24)))
-            let middle := or(or(at(clock, 4, 64), at(clock, 5, 104)), or(at(clock, 6, 136), at(clock, 7, 168)))
-            let high := or(or(at(clock, 8, 184), at(clock, 9, 200)), or(at(clock, 10, 216), at(clock, 11, 224)))
+            let middle := or(
+                or(at(clock, 4, 64), at(clock, 5, 104)),
+                or(at(clock, 6, 136), at(clock, 7, 168))
+            )
+            let high := or(
+                or(at(clock, 8, 184), at(clock, 9, 200)),
+                or(at(clock, 10, 216), at(clock, 11, 224))
+            )
             sstore(place.slot, or(low, or(middle, high)))
         }
     }
@@ -564,7 +576,8 @@ contract RoundLedger is IRoundLedger, EIP712 {
         state.digest = digest;
     }
 
-    /// Set the bits of the batch's clients, which rise, so that each word is loaded and stored once, and find their keys.
+    /// Set the bits of the batch's clients, which rise, so that each word is loaded and stored once, and find their
+    /// keys.
     function _markCommitted(
         uint64 roundId,
         bytes calldata batch,

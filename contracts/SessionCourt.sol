@@ -61,7 +61,8 @@ contract SessionCourt is ISessionCourt {
 
         PackedProof.Reader memory reader = PackedProof.open(proof);
         uint256 first = number << BLOCK_LOG2;
-        uint256 size = dispute.included - first < 1 << BLOCK_LOG2 ? dispute.included - first : 1 << BLOCK_LOG2;
+        uint256 size =
+            dispute.included - first < 1 << BLOCK_LOG2 ? dispute.included - first : 1 << BLOCK_LOG2;
         (bytes32 root, int32[] memory column, uint32[] memory weights) = _takeUpdates(
             reader,
             roundId,

@@ -49,8 +49,8 @@ interface IDisputeCourt {
 
     /// Against the aggregator: one coordinate of the aggregate is not what the rule makes of the matrix. `coreHash` is
     /// `ProposalHash.core`: the two roots follow from the openings.
-    /// `proof`: coordinate u32 | low i32 | high i32 | opening of the matrix | opening of the aggregate. For a median and
-    /// a trimmed mean `low` and `high` are the lowest and the highest value that is kept, for other rules 0.
+    /// `proof`: coordinate u32 | low i32 | high i32 | opening of the matrix | opening of the aggregate. For a median
+    /// and a trimmed mean `low` and `high` are the lowest and the highest value that is kept, for other rules 0.
     /// Not for weighted mean and Krum.
     function proveColumn(uint64 roundId, bytes32 coreHash, bytes calldata proof) external;
 

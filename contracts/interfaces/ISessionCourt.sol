@@ -24,7 +24,13 @@ struct Session {
 /// (docs/protocol.md, Sessions). A session belongs to who opened it, and holds nothing up: it has to end while the
 /// proposal can be challenged.
 interface ISessionCourt {
-    event SessionOpened(uint64 indexed roundId, address indexed challenger, uint32 coordinate, int32 low, int32 high);
+    event SessionOpened(
+        uint64 indexed roundId,
+        address indexed challenger,
+        uint32 coordinate,
+        int32 low,
+        int32 high
+    );
     event BlockShown(uint64 indexed roundId, address indexed challenger, uint256 number);
     event FraudProven(
         uint64 indexed roundId,

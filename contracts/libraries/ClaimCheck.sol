@@ -17,12 +17,7 @@ library ClaimCheck {
         requireMatch(roundId, claim, dispute.included, dispute.proposalHash);
     }
 
-    function requireMatch(
-        uint64 roundId,
-        Claim calldata claim,
-        uint16 included,
-        bytes32 want
-    ) internal pure {
+    function requireMatch(uint64 roundId, Claim calldata claim, uint16 included, bytes32 want) internal pure {
         bytes32 details = ProposalHash.details(
             claim.proposal,
             claim.segmentsHash,

@@ -55,11 +55,7 @@ library TaskRules {
     }
 
     /// A stake that leaves must outlast every round that it could have taken part in, however it was delayed.
-    function _checkWindows(
-        Task calldata task,
-        uint256 unbondSeconds,
-        uint256 maxPauseSeconds
-    ) private pure {
+    function _checkWindows(Task calldata task, uint256 unbondSeconds, uint256 maxPauseSeconds) private pure {
         _require(task.commitSeconds > 0, "commitSeconds");
         _require(task.proposeSeconds > 0, "proposeSeconds");
         _require(task.challengeSeconds > 0, "challengeSeconds");

@@ -53,6 +53,7 @@ abstract contract LedgerFixture is TestBase {
     }
 
     /// Create the further courts of a derived fixture: `extraCourts()` times `new`, and nothing else.
+    // solhint-disable-next-line no-empty-blocks
     function addCourts() internal virtual {}
 
     /// Registry, ledger and escrow, in this order. The courts follow: their addresses must be known before they are
@@ -253,5 +254,6 @@ abstract contract LedgerFixture is TestBase {
     }
 
     /// Shares of a slash of which everything is burnt.
+    // solhint-disable-next-line no-empty-blocks
     function burnt() internal pure returns (Shares memory none) {}
 }

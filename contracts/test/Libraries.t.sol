@@ -286,7 +286,7 @@ contract LibrariesTest is TestBase {
         same(int256(spec.sum32(values)), int256(spec.sum32(turned)));
     }
 
-    // ------------------------------------------------------------------------------------------- columns in the call data
+    // ---------------------------------------------------------------------------------------- columns in the call data
 
     function censusOf(
         bytes calldata chunk,

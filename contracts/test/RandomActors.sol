@@ -60,6 +60,7 @@ contract RandomActors is CourtFixture {
     }
 
     /// Done by the constructor: the code of what it deploys would make this contract too large to be recognised.
+    // solhint-disable-next-line no-empty-blocks
     function setUp() public override {}
 
     function clientCount() internal pure override returns (uint256) {

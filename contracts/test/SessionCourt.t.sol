@@ -2,9 +2,9 @@
 pragma solidity 0.8.30;
 
 import {SessionCourt} from "../SessionCourt.sol";
-import {Claim, IDisputeCourt} from "../interfaces/IDisputeCourt.sol";
+import {IDisputeCourt} from "../interfaces/IDisputeCourt.sol";
 import {IRoundLedger, Phase, Rule, Task} from "../interfaces/IRoundLedger.sol";
-import {ISessionCourt, Session} from "../interfaces/ISessionCourt.sol";
+import {ISessionCourt} from "../interfaces/ISessionCourt.sol";
 import {ChunkTree} from "../libraries/ChunkTree.sol";
 import {OrderStats} from "../libraries/OrderStats.sol";
 import {CourtFixture} from "./CourtFixture.sol";
@@ -47,7 +47,10 @@ contract SessionCourtTest is CourtFixture {
             _openSession(w);
             _show(w, 0);
             _show(w, 1);
-            _refuses(w, abi.encodeWithSelector(IDisputeCourt.NotFraud.selector, w.aggregate[AT], w.aggregate[AT]));
+            _refuses(
+                w,
+                abi.encodeWithSelector(IDisputeCourt.NotFraud.selector, w.aggregate[AT], w.aggregate[AT])
+            );
             finish(w);
         }
     }
@@ -63,7 +66,10 @@ contract SessionCourtTest is CourtFixture {
             _close(w);
             checkVoided(w);
         } else
-            _refuses(w, abi.encodeWithSelector(IDisputeCourt.NotFraud.selector, w.aggregate[AT], w.aggregate[AT]));
+            _refuses(
+                w,
+                abi.encodeWithSelector(IDisputeCourt.NotFraud.selector, w.aggregate[AT], w.aggregate[AT])
+            );
     }
 
     function testWrongHintsProveNothing() public {
@@ -155,7 +161,7 @@ contract SessionCourtTest is CourtFixture {
         _refuses(w, abi.encodeWithSelector(IRoundLedger.WrongPhase.selector, w.roundId, Phase.Finalised));
     }
 
-    // --------------------------------------------------------------------------------------------------- what it covers
+    // ------------------------------------------------------------------------------------------------- what it covers
 
     function testKrumAndMaskedSumsAreNotCovered() public {
         Task memory task = smallTask(Rule.Sum32, SIZE, 0);
@@ -186,7 +192,7 @@ contract SessionCourtTest is CourtFixture {
         sessions.close(w.roundId, w.claim, proof);
     }
 
-    // -------------------------------------------------------------------------------------------------------- internals
+    // ------------------------------------------------------------------------------------------------------- internals
 
     function _honest(Rule rule, uint256 n, uint256 seed) private returns (World memory w) {
         w = _committed(rule, n, seed);
@@ -248,7 +254,8 @@ contract SessionCourtTest is CourtFixture {
             bytes32[] memory part = new bytes32[](size);
             for (uint256 i = 0; i < size; ++i) {
                 part[i] = leaves[64 * k + i];
-                if (k == number) proof = abi.encodePacked(proof, updateOpening(w, w.includedIds[64 * k + i] - 1, AT));
+                if (k == number)
+                    proof = abi.encodePacked(proof, updateOpening(w, w.includedIds[64 * k + i] - 1, AT));
             }
             roots[k] = ChunkTree.rootOf(part);
         }
