@@ -57,7 +57,7 @@ def hardhat(*arguments: str) -> list[str]:
 def running_node() -> Iterator[Web3]:
     """Yield a connection to a fresh Hardhat node on a free loopback port; end its process group afterwards."""
     environment = {**os.environ, "HARDHAT_DISABLE_TELEMETRY": "true"}
-    subprocess.run(hardhat("compile", "--quiet"), cwd=ROOT, env=environment, check=True)
+    subprocess.run(hardhat("build", "--no-tests", "--quiet"), cwd=ROOT, env=environment, check=True)
     with tempfile.TemporaryFile("w+") as log:
         command = hardhat("node", "--hostname", "127.0.0.1", "--port", "0")
         process = subprocess.Popen(

@@ -59,8 +59,7 @@ contract RandomActors is CourtFixture {
         registry.deposit{value: 40 ether}(OTHER_AGGREGATOR);
     }
 
-    /// Done by the constructor: the code of what it deploys would make this contract too large to be recognised.
-    // solhint-disable-next-line no-empty-blocks
+    /// The constructor has done it: what it deploys need not lie in the code of this contract.
     function setUp() public override {}
 
     function clientCount() internal pure override returns (uint256) {
@@ -73,12 +72,12 @@ contract RandomActors is CourtFixture {
         seed = uint256(keccak256(abi.encode(seed)));
         if (choice < 1) _wait(seed);
         else if (choice < 5) _openRound(seed);
-        else if (choice < 8) _commitBatch(seed);
+        else if (choice < 8) _commitBatch(_anyRound(seed), seed);
         else if (choice < 9) _commit(seed);
         else if (choice < 12) _closeRound(seed);
-        else if (choice < 16) _endRound(seed);
-        else if (choice < 17) _dispute(seed);
-        else if (choice < 19) _prove(seed);
+        else if (choice < 15) _endRound(seed);
+        else if (choice < 16) _dispute(seed);
+        else if (choice < 19) _prove(_anyRound(seed), seed);
         else if (choice < 20) _equivocate(seed);
         else if (choice < 21) _collect(seed);
         else if (choice < 22) _moveStake(seed);
@@ -173,10 +172,12 @@ contract RandomActors is CourtFixture {
         return uint32(within(seed, 1, registry.participantCount()));
     }
 
+    /// Mostly a task's latest, so that something can still happen to it.
     function _anyRound(uint256 seed) private view returns (uint64) {
-        // Mostly one of the latest, so that something can still happen to it.
         uint256 count = ledger.roundCount();
-        return uint64(count < 2 ? count : count - (seed % 2));
+        if (count == 0 || seed % 8 == 0) return uint64(count == 0 ? 0 : within(seed >> 3, 1, count));
+        (, , uint64 current, , ) = ledger.taskState(uint32(within(seed >> 3, 1, TASKS)));
+        return current;
     }
 
     function _wait(uint256 seed) private {
@@ -194,7 +195,8 @@ contract RandomActors is CourtFixture {
         uint32 taskId = uint32(within(seed >> 16, 1, TASKS));
         VM.prank(ownerOf(id));
         (bool ok, ) = address(ledger).call(abi.encodeCall(ledger.openRound, (taskId, id)));
-        ok = true;
+        // Most clients come at once.
+        if (ok && (seed >> 32) % 4 != 0) _commitBatch(ledger.roundCount(), seed >> 64);
     }
 
     // --------------------------------------------------------------------------------------------------- commitments
@@ -227,8 +229,7 @@ contract RandomActors is CourtFixture {
         _commitments[w.roundId][id] = commitment;
     }
 
-    function _commitBatch(uint256 seed) private {
-        uint64 roundId = _anyRound(seed);
+    function _commitBatch(uint64 roundId, uint256 seed) private {
         if (roundId == 0 || phaseOf(roundId) != Phase.Open) return;
         World memory w = _world(roundId);
         bytes memory batch;
@@ -282,6 +283,8 @@ contract RandomActors is CourtFixture {
         if (roundId == 0) return;
         Round memory round = ledger.round(roundId);
         if (round.phase != Phase.Open) return;
+        // An empty round is mostly left open for those who will commit.
+        if (round.committed < 3 && (seed >> 192) % 8 != 0) return;
         if (clock() <= round.dataEnd) pass(round.dataEnd);
         bytes memory excluded = _someExcluded(roundId, seed);
         if (round.committed < 3 + excluded.length / 6) {
@@ -293,7 +296,7 @@ contract RandomActors is CourtFixture {
             return;
         }
         _excluded[roundId] = excluded;
-        lieOf[roundId] = Lie((seed >> 128) % 8 < 4 ? 0 : 1 + ((seed >> 136) % 4));
+        lieOf[roundId] = Lie((seed >> 128) % 8 < 3 ? 0 : 1 + (roundId % 4));
         World memory w = _proposed(roundId);
         VM.prank(ownerOf(round.aggregator));
         (bool ok, ) = address(ledger).call(
@@ -303,6 +306,8 @@ contract RandomActors is CourtFixture {
         _segments[roundId] = round.segmentsHash;
         w.claim.segmentsHash = round.segmentsHash;
         _outcomes[roundId] = outcomeOf(w);
+        // Half of the rounds are watched.
+        if ((seed >> 200) % 2 == 0) _prove(roundId, seed >> 8);
     }
 
     /// What the aggregator puts forward.
@@ -348,6 +353,7 @@ contract RandomActors is CourtFixture {
         uint64 roundId = _anyRound(seed);
         if (roundId == 0) return;
         Round memory round = ledger.round(roundId);
+        if (round.phase == Phase.Open && (seed >> 192) % 8 != 0) return;
         uint40 end = round.phase == Phase.Open ? round.proposeEnd : round.challengeEnd;
         if (seed % 3 != 0 && clock() <= end) pass(end);
         World memory w;
@@ -376,8 +382,7 @@ contract RandomActors is CourtFixture {
     }
 
     /// A proof of any kind about any round: it must hold where it is the right one, and never against the honest.
-    function _prove(uint256 seed) private {
-        uint64 roundId = _anyRound(seed);
+    function _prove(uint64 roundId, uint256 seed) private {
         if (roundId == 0 || phaseOf(roundId) != Phase.Proposed) return;
         World memory w = _proposed(roundId);
         Lie lie = lieOf[roundId];
@@ -448,7 +453,7 @@ contract RandomActors is CourtFixture {
         uint64 roundId = _anyRound(seed);
         uint32 id = _anyId(seed >> 8);
         // The whole stake goes: not too often.
-        if (roundId == 0 || (seed >> 16) % 4 != 0) return;
+        if (roundId == 0 || (seed >> 16) % 8 != 0) return;
         World memory w;
         w.roundId = roundId;
         bytes memory call = equivocationCall(w, id, "one", "two", _signingKey(id));
@@ -478,6 +483,8 @@ contract RandomActors is CourtFixture {
     function _moveStake(uint256 seed) private {
         uint32 id = _anyId(seed >> 8);
         uint256 choice = seed % 4;
+        // Few leave, or nobody would be left to commit.
+        if (choice == 0 && (seed >> 128) % 4 != 0) return;
         if (choice == 0) VM.prank(ownerOf(id));
         (bool ok, ) = choice < 2
             ? address(registry).call(
@@ -485,7 +492,9 @@ contract RandomActors is CourtFixture {
                     ? abi.encodeCall(registry.requestUnbond, (id))
                     : abi.encodeCall(registry.withdraw, (id))
             )
-            : address(registry).call{value: (seed >> 64) % 1 ether}(abi.encodeCall(registry.deposit, (id)));
+            : address(registry).call{value: 0.5 ether + ((seed >> 64) % 1 ether)}(
+                abi.encodeCall(registry.deposit, (id))
+            );
         ok = true;
         if (choice == 3) _claim(ownerOf(id));
     }
