@@ -74,6 +74,6 @@ def contracts(network: devnet.Devnet) -> tuple[Contract, Contract]:
     # Each contract is told the other's address: the ledger is the sender's next creation.
     address = "0x" + keccak(rlp.encode([bytes.fromhex(SENDER[2:]), nonce + 1]))[12:].hex()
     first = deploy(node, registry.abi, registry.bytecode, [address, NOBODY, 1, 1, 1, 0, UNBOND_SECONDS])
-    second = deploy(node, ledger.abi, ledger.bytecode, [first.address, [], SENDER, SENDER, MAX_PAUSE_SECONDS])
+    second = deploy(node, ledger.abi, ledger.bytecode, [first.address, NOBODY, [], SENDER, SENDER, MAX_PAUSE_SECONDS])
     assert second.address == address
     return first, second
