@@ -60,7 +60,9 @@ contract RandomActors is CourtFixture {
     }
 
     /// The constructor has done it: what it deploys need not lie in the code of this contract.
-    function setUp() public override {}
+    function setUp() public override {
+        assert(address(ledger) != address(0));
+    }
 
     function clientCount() internal pure override returns (uint256) {
         return 6;
