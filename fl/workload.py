@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fl import data, models
-from fl.aggregation import aggregate, apply_model_step
 from fl.attacks import Attack, get_attack
 from fl.data import Dataset, Examples
 from fl.layout import Layout, apply_vector, flatten, layout_of
@@ -21,6 +20,7 @@ from fl.partitions import partition_dirichlet, partition_iid
 from fl.quantization import clip_l2, dequantize, quantize
 from fl.training import TrainingConfig, evaluate, train_locally
 from ledger import spec
+from ledger.aggregation import aggregate, apply_model_step
 from ledger.script import AttackEvent, DropEvent, Script
 
 Vector = NDArray[np.int32]

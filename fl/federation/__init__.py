@@ -12,7 +12,6 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from fl.aggregation import aggregate, compute_aux
 from fl.federation import aggregator, clients, commits, setup
 from fl.federation.context import Context, Roster, RoundPlan
 from fl.federation.results import Conviction, Observer, Progress, RoundResult, RunResult, find_unmet
@@ -207,7 +206,7 @@ class Federation:
         """Judge the round from chain and store alone, as a stranger would."""
         self.ctx.tell("replay", plan.number, 0, 1)
         record = load_round(self.chain, self.ctx.store, plan.round_id)
-        report = replay(record, aggregate, compute_aux)
+        report = replay(record)
         self.ctx.tell("replay", plan.number, 1, 1)
         return record, report
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from fl.aggregation import aggregate, apply_model_step, compute_aux
 from fl.federation.clients import Publication
 from fl.federation.context import Context, Roster, RoundPlan, header_of
 from fl.workload import Vector
 from ledger import commitments, spec
+from ledger.aggregation import aggregate, apply_model_step, compute_aux
 from ledger.audit import is_published, judge_update, reason_of
 from ledger.errors import BlobCorrupt, ChainError, FedtrailError, Unavailable
 from ledger.history import fetch, get_max_bytes, load_round, to_cid, to_content

@@ -12,8 +12,8 @@ from vector_cases.files import Vector, load_vectors
 from vector_cases.operations import expectation, rule_params
 
 from fl import quantization
-from fl.aggregation import aggregate, apply_model_step
 from ledger import commitments, spec
+from ledger.aggregation import aggregate, apply_model_step
 
 Input = Mapping[str, Any]
 

@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from fl.aggregation import aggregate, apply_model_step, blocks, compute_aux, distances, select_updates
 from ledger import commitments, spec
+from ledger.aggregation import aggregate, apply_model_step, blocks, compute_aux, distances, select_updates
 
 B = spec.MAX_BOUND
 MAX, MIN = spec.INT32_MAX, spec.INT32_MIN
@@ -215,7 +215,7 @@ def test_memory_beyond_the_updates_is_bounded(rule: spec.Rule) -> None:
 
 THREADS = """
 import numpy as np
-from fl.aggregation import aggregate
+from ledger.aggregation import aggregate
 from ledger import commitments, spec
 updates = np.random.default_rng(1).integers(-2**23, 2**23, (20, 30000), dtype=np.int32)
 for rule in spec.Rule:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from fl.aggregation.blocks import Int32Array, Int64Array, clamp, iter_blocks
+from ledger.aggregation.blocks import Int32Array, Int64Array, clamp, iter_blocks
 
 _LIMB_BITS = 12
 _BLOCK_COORDINATES = 1 << 16

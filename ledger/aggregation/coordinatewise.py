@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from fl.aggregation.blocks import Int32Array, Int64Array, clamp, iter_blocks, rdiv
+from ledger.aggregation.blocks import Int32Array, Int64Array, clamp, iter_blocks, rdiv
 
 
 def compute_sum32(updates: Int32Array) -> Int32Array:

@@ -6,16 +6,16 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from fl.aggregation.blocks import Int32Array, iter_blocks
-from fl.aggregation.coordinatewise import (
+from ledger import spec
+from ledger.aggregation.blocks import Int32Array, iter_blocks
+from ledger.aggregation.coordinatewise import (
     compute_mean,
     compute_median,
     compute_sum32,
     compute_trimmed_mean,
     compute_weighted_mean,
 )
-from fl.aggregation.distances import compute_distances
-from ledger import spec
+from ledger.aggregation.distances import compute_distances
 from ledger.spec.errors import WrongLength, WrongShape
 
 _MAX_UPDATES = (1 << 16) - 1

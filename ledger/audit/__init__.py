@@ -1,0 +1,23 @@
+"""Replay of a round: recompute everything from what the clients signed (docs/protocol.md §7).
+
+Pure: a record goes in, a report comes out, nothing is fetched. The checks are numbered; a finding names its number.
+"""
+
+from __future__ import annotations
+
+from ledger.audit.aggregates import aggregate_by_spec, decode_published, make_aux_by_spec
+from ledger.audit.completeness import find_wrong_signature
+from ledger.audit.replaying import iter_messages, replay
+from ledger.audit.updates import is_published, judge_update, reason_of
+
+__all__ = [
+    "aggregate_by_spec",
+    "decode_published",
+    "find_wrong_signature",
+    "is_published",
+    "iter_messages",
+    "judge_update",
+    "make_aux_by_spec",
+    "reason_of",
+    "replay",
+]

@@ -1,0 +1,171 @@
+"""Checks (6) to (9) and (11): members, aggregate, matrix, model, and what the rule asks for beside roots.
+
+A fast path may compute; when it disagrees with the chain, `spec` computes again and only that accuses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ledger import aggregation, commitments, errors, spec
+from ledger.audit.notes import Notes, make_gap
+from ledger.audit.updates import Included
+from ledger.errors import FedtrailError
+from ledger.layout import locate
+from ledger.records import Fetched, RoundRecord
+
+Matrix = NDArray[np.int32]
+Aggregate = Callable[[spec.RuleParams, Matrix, Sequence[int]], NDArray[np.int32]]
+MakeAux = Callable[[spec.RuleParams, Matrix, Sequence[int]], bytes]
+
+
+def aggregate_by_spec(params: spec.RuleParams, updates: Matrix, weights: Sequence[int]) -> NDArray[np.int32]:
+    """Return spec.aggregate of a matrix int32[n, d] as int32[d]: the one that accuses."""
+    return np.array(spec.aggregate(params, updates.tolist(), weights), dtype=np.int32)
+
+
+def make_aux_by_spec(params: spec.RuleParams, updates: Matrix, weights: Sequence[int]) -> bytes:
+    """Return spec.compute_aux of a matrix int32[n, d]: the one that accuses."""
+    is_of_pairs = params.rule in (spec.Rule.KRUM, spec.Rule.MULTI_KRUM)
+    return spec.compute_aux(params, updates.tolist() if is_of_pairs else [], weights)
+
+
+def is_whole(notes: Notes, included: Included) -> bool:
+    """Return whether every update is there that the aggregate was made of."""
+    expected = len(notes.record.members) - len(notes.record.exclusions)
+    return len(included.members) == expected and expected > 0
+
+
+def check_aggregate(
+    notes: Notes, proposal: spec.Proposal, included: Included, aggregate: Aggregate, make_aux: MakeAux
+) -> NDArray[np.int32]:
+    """Check (6) to (9) and (11); return the recomputed aggregate, int32[d]."""
+    record, matrix = notes.record, np.stack(included.values)
+    _check_members(notes, proposal, included)
+    _check_aux(notes, matrix, included.weights, make_aux)
+    result = aggregate(record.task.rule_params(), matrix, included.weights)
+    if _root_of(notes, result) != proposal.aggregate_root:
+        result = aggregate_by_spec(record.task.rule_params(), matrix, included.weights)
+        _check_root(notes, "7", result, proposal.aggregate_root, record.aggregate, "aggregate")
+    _check_matrix(notes, proposal, matrix)
+    # The step is checked from the proposed aggregate, so that one lie is one finding.
+    honest = _root_of(notes, result) == proposal.aggregate_root
+    proposed = result if honest else decode_published(record, record.aggregate, proposal.aggregate_root)
+    if proposed is not None:
+        _check_model(notes, proposal, proposed)
+    return result
+
+
+def _root_of(notes: Notes, values: NDArray[np.int32]) -> bytes:
+    return commitments.compute_vector_root(values, notes.record.task.model_log2)
+
+
+def _check_members(notes: Notes, proposal: spec.Proposal, included: Included) -> None:
+    """(6)"""
+    record = notes.record
+    stored = spec.compute_proposal_hash(
+        record.round_id,
+        proposal,
+        segments_hash=record.segments_hash,
+        excluded=spec.encode_exclusions(record.exclusions),
+        aux=record.aux,
+        included=record.included,
+    )
+    is_counted = record.task.mode is not spec.CommitMode.ACCUMULATED
+    if not is_counted and len(record.members) != record.committed:  # the proposal says what the ledger does not
+        counted = _mismatch_of(record, str(len(record.members)), str(record.committed), "count: clients")
+        notes.add("6", counted, record.aggregator)
+    pairs = (
+        ("members", spec.compute_members_root(included.members), proposal.members_root),
+        ("proposal", stored, record.proposal_hash),
+    )
+    for what, got, want in pairs:
+        if got != want:
+            notes.add("6", _mismatch(record, got, want, f"root: {what}"), record.aggregator)
+
+
+def _check_aux(notes: Notes, matrix: Matrix, weights: Sequence[int], make_aux: MakeAux) -> None:
+    """(11)"""
+    record, params = notes.record, notes.record.task.rule_params()
+    if make_aux(params, matrix, weights) != record.aux:
+        got = make_aux_by_spec(params, matrix, weights)
+        if got != record.aux:
+            digests = spec.keccak256(got), spec.keccak256(record.aux)
+            notes.add("11", _mismatch(record, *digests, _locate_in_aux(params, got, record.aux)), record.aggregator)
+
+
+def _locate_in_aux(params: spec.RuleParams, got: bytes, want: bytes) -> str:
+    if len(got) != len(want):
+        return f"length of the auxiliary data: {len(got)} bytes, proposed {len(want)}"
+    what, width = ("weight", 4) if params.rule is spec.Rule.WEIGHTED_MEAN else ("distance", 12)
+    at = next(at for at in range(0, len(got), width) if got[at : at + width] != want[at : at + width])
+    ours, theirs = (int.from_bytes(data[at : at + width], "big") for data in (got, want))
+    return f"{what} {at // width}: {ours}, proposed {theirs}"
+
+
+def _mismatch(record: RoundRecord, got: bytes, want: bytes, where: str) -> FedtrailError:
+    return _mismatch_of(record, got.hex(), want.hex(), where)
+
+
+def _mismatch_of(record: RoundRecord, got: str, want: str, where: str) -> FedtrailError:
+    return errors.ReplayMismatch(round_id=record.number, got=got, want=want, where=where)
+
+
+def _check_root(
+    notes: Notes, clause: str, values: NDArray[np.int32], want: bytes, published: Fetched, what: str
+) -> None:
+    """Compare a recomputed vector with a root on the chain; name the first coordinate that differs."""
+    record = notes.record
+    got = spec.compute_vector_root(values.tolist(), record.task.model_log2)
+    if got != want:
+        where = _first_difference(record, values, want, published, what)
+        notes.add(clause, _mismatch(record, got, want, where), record.aggregator)
+
+
+def _first_difference(
+    record: RoundRecord, values: NDArray[np.int32], want: bytes, published: Fetched, what: str
+) -> str:
+    theirs = decode_published(record, published, want)
+    if theirs is None:
+        return f"coordinate unknown: the {what} behind the root on the chain is not available"
+    coordinate = int(np.flatnonzero(theirs != values)[0])
+    name = f"tensor {locate(record.layout, coordinate)}, " if record.layout else ""
+    return f"{name}coordinate {coordinate}: recomputed {values[coordinate]}, published {theirs[coordinate]} ({what})"
+
+
+def decode_published(record: RoundRecord, published: Fetched, root: bytes) -> NDArray[np.int32] | None:
+    """Return the values of a published vector if they are what the root on the chain commits to."""
+    if published.data is None:
+        return None
+    try:
+        blob = spec.decode_vector(published.data, max_bytes=len(published.data))
+    except FedtrailError:
+        return None
+    values = np.frombuffer(blob.payload, dtype="<i4")
+    return values if blob.header.size == record.task.size and blob.root() == root else None
+
+
+def _check_matrix(notes: Notes, proposal: spec.Proposal, matrix: Matrix) -> None:
+    """(8)"""
+    log2 = notes.record.task.matrix_log2
+    if commitments.compute_matrix_root(matrix, log2) != proposal.matrix_root:
+        got = spec.compute_matrix_root(matrix.tolist(), log2)
+        if got != proposal.matrix_root:
+            error = _mismatch(notes.record, got, proposal.matrix_root, "root: matrix")
+            notes.add("8", error, notes.record.aggregator)
+
+
+def _check_model(notes: Notes, proposal: spec.Proposal, result: NDArray[np.int32]) -> None:
+    """(9)"""
+    record = notes.record
+    base = decode_published(record, record.base, record.base_model)
+    if base is None:
+        gone = record.base if record.base.data is None else Fetched(cid=record.base.cid, data=None)
+        notes.add("9", make_gap(gone, "base model", record))
+        return
+    if _root_of(notes, aggregation.apply_model_step(base, result)) != proposal.model_root:
+        model = np.array(spec.apply_model_step(base.tolist(), result.tolist()), dtype=np.int32)
+        _check_root(notes, "9", model, proposal.model_root, record.model, "model")
