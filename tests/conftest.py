@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from audited_run import audited_run as audited_run  # a fixture for all folders
 from hypothesis import HealthCheck, settings
 
 from ledger import devnet as devnets
