@@ -33,7 +33,11 @@ KEYS = {
     "board": "AvailabilityBoard",
 }
 """The contracts of a deployment by their key in fedtrail.toml, in the order in which they are deployed."""
-CONTRACTS = tuple(KEYS.values())
+TIMELOCK = "timelock"
+"""Key of a LedgerTimelock, for ledgers that have one as their governor."""
+NAMES = {**KEYS, TIMELOCK: "LedgerTimelock"}
+"""Every contract that a network may have, by its key in fedtrail.toml."""
+CONTRACTS = tuple(NAMES.values())
 SOLC_VERSION = "0.8.30"
 
 # As in hardhat.config.js; a test compares the two.

@@ -421,6 +421,29 @@ class Incomplete(IntegrityError):
     template = "incomplete: the contract counted {want} {what} in round {round_id}, the events give {got}"
 
 
+class SplitView(IntegrityError):
+    """Two parties were shown different ledgers, or one ledger that forgot what it had said.
+
+    Cause: a chain that was replaced or rolled back, or a node or witness that lies.
+    Fix: keep both statements: each is signed. Ask further witnesses, and read from another node.
+    """
+
+    code = "FT704"
+    template = "split view: {who} says that {what} is {got}, {against} says {want}"
+
+
+class KeyMisused(IntegrityError):
+    """The ledger holds something in a client's name that this project does not know of.
+
+    Cause: the key is in other hands too, or this is not the only place where the client works.
+    Fix: if it was not you, fedtrail key rotate NAME at once; the message names what was signed.
+    """
+
+    code = "FT723"
+    template = "{name} is said to have {what}, which this project knows nothing of"
+    hint_template = "if it was not you, rotate the key: fedtrail key rotate {name}"
+
+
 class EvidenceError(FedtrailError):
     """Evidence could not be fetched. Not an accusation.
 
@@ -441,6 +464,18 @@ class Unavailable(EvidenceError):
 
     code = "FT801"
     template = "CID {cid} unavailable ({found} of {stores} stores, {seconds:.0f} s){consequence}"
+
+
+class Unanchored(EvidenceError):
+    """The evidence agrees with itself, but nothing that the auditor trusts says that it is the real chain.
+
+    Cause: no trust file was given, or none of its anchors is satisfied.
+    Fix: --trust FILE with a block hash of your own node, or with the keys of witnesses.
+    """
+
+    code = "FT802"
+    template = "consistent but unanchored: {what}"
+    hint_template = "name what you trust: --trust FILE"
 
 
 class FindingsError(FedtrailError):
@@ -496,6 +531,7 @@ __all__ = [
     "KeyExists",
     "KeyLocked",
     "KeyMissing",
+    "KeyMisused",
     "MissingExtra",
     "NoContract",
     "NoProject",
@@ -515,9 +551,11 @@ __all__ = [
     "RuleNotApplicable",
     "ScriptError",
     "SpecError",
+    "SplitView",
     "StoreUnreachable",
     "ToolMissing",
     "TrailingBytes",
+    "Unanchored",
     "Unavailable",
     "UsageError",
     "WrongChain",

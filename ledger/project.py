@@ -24,7 +24,7 @@ TEMPLATES = ("quickstart", "hospitals", "attack")
 _NETWORK_TYPES: dict[str, type] = {
     "rpc": str,
     "chain_id": int,
-    **dict.fromkeys(artifacts.KEYS, str),
+    **dict.fromkeys(artifacts.NAMES, str),
     "code_hash": str,
     "deploy_block": int,
     "deploy_block_hash": str,
@@ -139,7 +139,12 @@ class Project:
 
     def save_deployment(self, network: str, deployment: Deployment) -> Project:
         """Pin deployed contracts in fedtrail.toml, every other line kept, and return the project as it is now."""
-        values = {**deployment.contracts, **{key: getattr(deployment, key) for key in _PINS}}
+        # What an earlier deployment had and this one has not must go.
+        values = {
+            **dict.fromkeys(artifacts.NAMES),
+            **deployment.contracts,
+            **{key: getattr(deployment, key) for key in _PINS},
+        }
         path = self.root / FILE_NAME
         text = path.read_text(encoding="utf-8")
         try:
@@ -161,7 +166,7 @@ class Project:
             chain_id=table["chain_id"],
             confirmations=table["confirmations"],
             devnet=table["devnet"],
-            contracts={key: table[key] for key in artifacts.KEYS if key in table},
+            contracts={key: table[key] for key in artifacts.NAMES if key in table},
             **pins,
         )
 
@@ -217,7 +222,7 @@ def _verify_network(path: Path, document: Document, name: str) -> None:
         raise _bad(path, document, place, f"network '{name}' lacks {' and '.join(missing)}")
     if not table.get("rpc", "http://").startswith(("http://", "https://")):
         raise _bad(path, document, (*place, "rpc"), f"'{table['rpc']}' is no http:// or https:// address")
-    for key in artifacts.KEYS:
+    for key in artifacts.NAMES:
         if key in table and not _ADDRESS.fullmatch(table[key]):
             raise _bad(path, document, (*place, key), f"'{table[key]}' is no address")
     for key in ("chain_id", "confirmations", "deploy_block"):

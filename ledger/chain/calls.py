@@ -53,7 +53,7 @@ class Contracts:
     chain_id: int
     """EIP-155 chain id."""
     addresses: Mapping[str, bytes]
-    """20 bytes by the keys of `artifacts.KEYS`."""
+    """20 bytes by the keys of `artifacts.NAMES`."""
 
     @property
     def registry(self) -> bytes:
@@ -81,8 +81,8 @@ class Contracts:
         return spec.compute_domain_separator(BOARD_NAME, self.chain_id, self.addresses["board"])
 
     def to(self, key: str, function: str, *args: Any, value_wei: int = 0, **context: Any) -> Call:
-        """Return a call of the contract with a key of `artifacts.KEYS`."""
-        item = get_interface(artifacts.KEYS[key]).functions[function]
+        """Return a call of the contract with a key of `artifacts.NAMES`."""
+        item = get_interface(artifacts.NAMES[key]).functions[function]
         return Call(
             name=function,
             to=self.addresses[key],

@@ -9,8 +9,9 @@ from ledger import artifacts, spec
 from ledger.chain import deployment
 from ledger.chain.calls import Call, Contracts
 from ledger.chain.connection import Connection, to_address, to_hex, to_quantity
+from ledger.chain.governing import Governing
 from ledger.chain.network import Network
-from ledger.chain.reads import Address, Reads
+from ledger.chain.reads import Address
 from ledger.chain.sending import Order, Sending
 from ledger.chain.views import Receipt, Role
 from ledger.errors import ChainReset, NoContract, WrongCode
@@ -39,7 +40,7 @@ class Provable(Protocol):
         """Its arguments."""
 
 
-class Chain(Reads):
+class Chain(Governing):
     """The contracts of one network. Threads may share it.
 
     Every write takes `key`, what it is for, and `sender`, who signs and pays. A key is sent at most once: asking
@@ -70,7 +71,11 @@ class Chain(Reads):
         deployment.verify_chain_id(connection, network)
         contracts = Contracts(
             chain_id=network.chain_id,
-            addresses={key: _read_address(key, network) for key in artifacts.KEYS},
+            addresses={
+                key: _read_address(key, network)
+                for key in artifacts.NAMES
+                if key in artifacts.KEYS or key in network.contracts
+            },
         )
         chain = cls(network, journal, connection, contracts)
         if network.devnet:
@@ -89,8 +94,9 @@ class Chain(Reads):
             raise ChainReset(block=number, want=want, got=got)
 
     def _verify_code(self) -> None:
-        codes = [deployment.get_code(self._connection, self.contracts.addresses[key]) for key in artifacts.KEYS]
-        for key, code in zip(artifacts.KEYS, codes, strict=True):
+        addresses = self.contracts.addresses
+        codes = [deployment.get_code(self._connection, address) for address in addresses.values()]
+        for key, code in zip(addresses, codes, strict=True):
             if not code:
                 block = int(self._connection.request("eth_blockNumber"), 16)
                 address = self.network.contracts[key]
@@ -154,15 +160,6 @@ class Chain(Reads):
     def claim(self, to: Address, *, key: str, sender: LocalAccount) -> Receipt:
         """Pay the sender's credit out to an address."""
         return self.send(self.contracts.to_registry("claim", to_address(to)), key=key, sender=sender)
-
-    def create_task(self, task: spec.Task, *, key: str, sender: LocalAccount) -> Receipt:
-        """Create a task; its id is in the event TaskCreated. The governor sends.
-
-        Raises: InvalidTask: names the field, its value and what is allowed.
-        """
-        limits = {"unbond_seconds": self.get_unbond_seconds(), "max_pause_seconds": self.get_max_pause_seconds()}
-        spec.verify_task(task, **limits)
-        return self.send(self.contracts.create_task(task), key=key, sender=sender)
 
     def open_round(self, task_id: int, aggregator: int, *, key: str, sender: LocalAccount) -> Receipt:
         """Open the next round of a task; its id is in the event RoundOpened."""
@@ -271,18 +268,6 @@ class Chain(Reads):
     def claim_share(self, round_id: int, client: int, *, key: str, sender: LocalAccount) -> Receipt:
         """Credit a committed client's owner with its part of a voided round's bond; anybody sends."""
         return self.send(self.contracts.to_escrow("claimShare", round_id, client), key=key, sender=sender)
-
-    def pause(self, task_id: int, *, key: str, sender: LocalAccount) -> Receipt:
-        """Stop a task's open round for a while; the guardian sends."""
-        return self.send(self.contracts.to_ledger("pause", task_id), key=key, sender=sender)
-
-    def resume(self, task_id: int, *, key: str, sender: LocalAccount) -> Receipt:
-        """End a pause; the guardian sends, or anybody once the longest pause is over."""
-        return self.send(self.contracts.to_ledger("resume", task_id), key=key, sender=sender)
-
-    def name_successor(self, successor: Address, *, key: str, sender: LocalAccount) -> Receipt:
-        """Name the ledger that takes this one's place, once; the governor sends."""
-        return self.send(self.contracts.to_ledger("nameSuccessor", to_address(successor)), key=key, sender=sender)
 
     def transfer(self, to: Address, amount_wei: int, *, key: str, sender: LocalAccount) -> Receipt:
         """Send ETH to an account."""

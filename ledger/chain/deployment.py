@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
@@ -76,11 +76,13 @@ def deploy(
     *,
     params: DeployParams | None = None,
     key: str = "deploy",
+    timelock_seconds: int | None = None,
 ) -> Deployment:
     """Deploy the contracts of `artifacts.KEYS`; after an interruption, go on where it stopped.
 
     Args: deployer: pays, and governs and guards unless params name others. key: prefix of the journal's keys; a second
-    deployment on the same chain needs another one.
+    deployment on the same chain needs another one. timelock_seconds: the governor is a LedgerTimelock with this delay,
+    deployed first, to which the deployer proposes; None for no timelock.
     Raises: WrongChain; CannotReach; ConfigurationError: the deployer's key sent something else in between.
     """
     params = params or DeployParams()
@@ -95,6 +97,13 @@ def deploy(
     )
     sending.recover()
     sender = spec_address(deployer)
+    timelock = {}
+    if timelock_seconds is not None:
+        # First of all: the ledger's constructor takes its governor's address.
+        made = _make_creation(artifacts.TIMELOCK, (timelock_seconds, [sender]))
+        receipt = sending.send(Order(call=made, key=f"{key}/{artifacts.TIMELOCK}", sender=deployer))
+        timelock = {artifacts.TIMELOCK: receipt.contract or b""}
+        params = replace(params, governor=receipt.contract)
     first, *rest = artifacts.KEYS
     order = Order(call=_make_first_call(first, sender, params), key=f"{key}/{first}", sender=deployer)
     receipts = {first: sending.send(order)}
@@ -107,7 +116,7 @@ def deploy(
             "the deployer's key sent another transaction between the contracts, so they do not know each other",
             hint="deploy again with a key that nobody else uses meanwhile: fedtrail contract deploy --new",
         )
-    return describe(connection, at, receipts["ledger"].block)
+    return describe(connection, {**at, **timelock}, receipts["ledger"].block)
 
 
 def describe(connection: Connection, at: Addresses, block: int) -> Deployment:
@@ -115,7 +124,7 @@ def describe(connection: Connection, at: Addresses, block: int) -> Deployment:
     from eth_utils.address import to_checksum_address
 
     found = connection.request("eth_getBlockByNumber", to_quantity(block), False)
-    codes = [get_code(connection, at[key]) for key in artifacts.KEYS]
+    codes = [get_code(connection, address) for address in at.values()]
     return Deployment(
         contracts={key: to_checksum_address(address) for key, address in at.items()},
         code_hash=to_hex(compute_code_hash(codes)),
@@ -140,7 +149,7 @@ def get_code(connection: Connection, address: bytes) -> bytes:
 
 
 def compute_code_hash(codes: Sequence[bytes]) -> bytes:
-    """Return the keccak256 of runtime codes, in the order of `artifacts.KEYS`."""
+    """Return the keccak256 of runtime codes, in the order of `artifacts.NAMES`."""
     from eth_utils.crypto import keccak
 
     return bytes(keccak(b"".join(codes)))
@@ -174,6 +183,6 @@ def _make_first_call(key: str, deployer: bytes, params: DeployParams) -> Call:
 
 
 def _make_creation(key: str, arguments: tuple[object, ...]) -> Call:
-    name = artifacts.KEYS[key]
+    name = artifacts.NAMES[key]
     data = artifacts.load(name).bytecode + encode_values(get_interface(name).constructor, arguments)
     return Call(name=f"deploy {name}", to=None, data=data)

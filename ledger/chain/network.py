@@ -19,9 +19,9 @@ class Network:
     chain_id: int
     """EIP-155 chain id."""
     contracts: Mapping[str, str] = field(default_factory=dict)
-    """Checksummed addresses by the keys of `artifacts.KEYS`; empty before a deployment."""
+    """Checksummed addresses by the keys of `artifacts.NAMES`; empty before a deployment."""
     code_hash: str | None = None
-    """0x and the keccak256 of the runtime codes of the contracts, in the order of `artifacts.KEYS`; None for any."""
+    """0x and the keccak256 of the runtime codes of the contracts, in the order of `artifacts.NAMES`; None for any."""
     deploy_block: int | None = None
     """Block that the ledger was deployed in."""
     deploy_block_hash: str | None = None
@@ -52,7 +52,8 @@ class DeployParams:
     unbond_seconds: int = 24 * 3600
     """From a request to unbond to the withdrawal; every window of a round, and a pause, must fit in."""
     governor: bytes | None = None
-    """Address that may create tasks; None for the deployer's."""
+    """Address that may create tasks, name attestor committees and, once, a successor; None for the deployer's. To let
+    every act wait and be seen before, the address of a LedgerTimelock (docs/adr/0018)."""
     guardian: bytes | None = None
     """Address that may pause a task for a while; None for the deployer's."""
     max_pause_seconds: int = 3600
@@ -78,7 +79,7 @@ class Deployment:
     """What a deployment adds to its network."""
 
     contracts: Mapping[str, str]
-    """Checksummed addresses by the keys of `artifacts.KEYS`."""
+    """Checksummed addresses by the keys of `artifacts.NAMES`."""
     code_hash: str
     """0x and the keccak256 of the runtime codes, in the same order."""
     deploy_block: int

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ledger import spec
+from ledger import artifacts, spec
 from ledger.chain.calls import Call, Contracts
 from ledger.chain.connection import Connection, NodeRefused, move_clock, to_address, to_bytes, to_hex, to_quantity
 from ledger.chain.logs import fetch_logs
@@ -132,6 +132,26 @@ class Reads:
         found = enumerate(self._read_many(calls), start=1)
         return [CommitteeView(**{**values, "ids": tuple(values["ids"]), "epoch": epoch}) for epoch, values in found]
 
+    def get_governor(self) -> bytes:
+        """Return the address that creates tasks, names committees and, once, a successor; 20 bytes."""
+        return bytes(self._read(self.contracts.to_ledger("governor")))
+
+    def get_guardian(self) -> bytes:
+        """Return the address that may pause a task for a while, 20 bytes."""
+        return bytes(self._read(self.contracts.to_ledger("guardian")))
+
+    def get_successor(self) -> bytes:
+        """Return the address of the ledger that takes this one's place; zeros while none is named."""
+        return bytes(self._read(self.contracts.to_ledger("successor")))
+
+    def get_governing_delay(self) -> int:
+        """Return for how many seconds an act of the timelock waits."""
+        return int(self._read(self.contracts.to(artifacts.TIMELOCK, "getMinDelay")))
+
+    def get_act_time(self, operation_id: bytes) -> int:
+        """Return the second from which on the timelock executes an act; 0 while not scheduled, 1 once it is done."""
+        return int(self._read(self.contracts.to(artifacts.TIMELOCK, "getTimestamp", operation_id)))
+
     def is_court(self, account: Address) -> bool:
         """Return whether the ledger takes an account's verdicts."""
         return bool(self._read(self.contracts.to_ledger("isCourt", to_address(account))))
@@ -160,11 +180,12 @@ class Reads:
         """Return the id of the participant that a signing key belongs or belonged to, or None."""
         return self._read(self.contracts.to_registry("idOfSigner", to_address(signer))) or None
 
-    def participants(self) -> list[ParticipantView]:
-        """Return every participant, by id."""
-        count = self._read(self.contracts.to_registry("participantCount"))
+    def participants(self, *, at_block: int | None = None) -> list[ParticipantView]:
+        """Return every participant as of a block (None: the latest), by id."""
+        (count,) = self._read_many([self.contracts.to_registry("participantCount")], at_block=at_block)
         calls = [self.contracts.to_registry("participant", participant) for participant in range(1, count + 1)]
-        return [make_participant(number, values) for number, values in enumerate(self._read_many(calls), start=1)]
+        found = self._read_many(calls, at_block=at_block)
+        return [make_participant(number, values) for number, values in enumerate(found, start=1)]
 
     def get_signer_at(self, participant: int, at: int, role: Role = Role.CLIENT) -> bytes | None:
         """Return the key of a participant in rounds that opened at a second; None if it had no such role then."""
@@ -198,9 +219,10 @@ class Reads:
         """Return the longest pause of a task."""
         return int(self._read(self.contracts.to_ledger("maxPauseSeconds")))
 
-    def get_balance(self, account: Address) -> int:
-        """Return an account's ETH, in wei."""
-        return int(self._connection.request("eth_getBalance", to_hex(to_address(account)), "latest"), 16)
+    def get_balance(self, account: Address, *, at_block: int | None = None) -> int:
+        """Return an account's ETH as of a block (None: the latest), in wei."""
+        block = "latest" if at_block is None else to_quantity(at_block)
+        return int(self._connection.request("eth_getBalance", to_hex(to_address(account)), block), 16)
 
     def events(
         self,

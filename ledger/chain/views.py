@@ -260,6 +260,6 @@ def name_event(args: Mapping[str, Any]) -> dict[str, Any]:
         named["proposal"] = spec.Proposal(**named["proposal"])
     if isinstance(named.get("task"), Mapping):
         named["task"] = make_task(named["task"])
-    if "role" in named:
+    if isinstance(named.get("role"), int):  # AccessControl has roles of its own, which are hashes
         named["role"] = Role(named["role"])
     return named
