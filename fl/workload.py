@@ -21,7 +21,7 @@ from fl.quantization import clip_l2, dequantize, quantize
 from fl.training import TrainingConfig, evaluate, train_locally
 from ledger import spec
 from ledger.aggregation import aggregate, apply_model_step
-from ledger.script import AttackEvent, DropEvent, Script
+from ledger.script import AttackEvent, DropEvent, Script, WithholdEvent
 
 Vector = NDArray[np.int32]
 
@@ -125,6 +125,11 @@ def find_attacks(script: Script, client: int, number: int) -> list[Attack]:
 def find_absent(script: Script, number: int) -> set[int]:
     """Return the clients that a script silences in a round."""
     return {c for e in script.events if isinstance(e, DropEvent) and e.covers(number) for c in e.targets}
+
+
+def find_withholding(script: Script, number: int) -> set[int]:
+    """Return the clients that a script lets commit in a round, and publish nothing."""
+    return {c for e in script.events if isinstance(e, WithholdEvent) and e.covers(number) for c in e.targets}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ledger import signing, spec
-from ledger.availability import Certificate, Demand, Publication, Subject, judge_availability
+from ledger.availability import BOARD, Certificate, Demand, Publication, Subject, judge_availability
 from ledger.chain import Chain, CommitteeView, Receipt, Role, RoundView
 from ledger.history import fetch, get_max_bytes, load_round, to_cid
 from ledger.records import RoundRecord
@@ -24,11 +24,19 @@ from ledger.statements import (
     write_file,
 )
 from ledger.store import ContentStore
-from ledger.watching.demands import BOARD, Answerer, make_answer
+from ledger.watching.demands import Answerer, make_answer
 from ledger.watching.happening import Happening, guard
 
 if TYPE_CHECKING:
     from eth_account.signers.local import LocalAccount
+
+
+def make_committee_key(chain: Chain, ids: Sequence[int], threshold: int) -> str | None:
+    """Return the journal's key for naming these attestors as the next committee; None where they are it already."""
+    named = chain.list_committees()
+    if named and (named[-1].ids, named[-1].threshold) == (tuple(ids), threshold):
+        return None
+    return f"{chain.fingerprint}/committee/{len(named) + 1}/{'-'.join(map(str, ids))}/{threshold}"
 
 
 class Attestor:
@@ -64,11 +72,8 @@ class Attestor:
                 yield one
 
     def _look(self) -> Iterator[Happening]:
-        committees = self.chain.list_committees()
         for view in self._list_rounds():
-            committee = next((one for one in committees if one.serves(view.opened_at)), None)
-            if committee is not None and self._participant in committee.ids:
-                yield from guard(view.round_id, self._attest(view, committee))
+            yield from guard(view.round_id, self.attest(view))
         yield from _Answering(self, self.chain, self.store, self._relayer).look()
 
     def _list_rounds(self) -> Iterator[RoundView]:
@@ -81,8 +86,11 @@ class Attestor:
                 if view.phase is spec.Phase.OPEN:
                     yield view
 
-    def _attest(self, view: RoundView, committee: CommitteeView) -> Iterator[Happening]:
-        if self.chain.now() > view.propose_end:
+    def attest(self, view: RoundView) -> Iterator[Happening]:
+        """Sign and certify an open round of this board, where this attestor's committee serves it and it is time."""
+        committees = self.chain.list_committees()
+        committee = next((one for one in committees if one.serves(view.opened_at)), None)
+        if committee is None or self._participant not in committee.ids or self.chain.now() > view.propose_end:
             return
         # Commitments of unconfirmed blocks could still be lost, or be missed here.
         if self.chain.get_confirmed_time() <= view.commit_end or self.chain.get_certificate(view.round_id) is not None:

@@ -27,6 +27,9 @@ from ledger.spec.certificates import (
 )
 from ledger.spec.errors import BadProof, WrongSigner
 
+BOARD = "board"
+"""Key of AvailabilityBoard among the contracts."""
+
 _EXAMPLES = struct.Struct(">I")
 _MEMBER_SLOT = struct.Struct(">H")
 _DIGEST_BYTES = 32
@@ -273,6 +276,34 @@ def decode_answer(demand: Demand, answer: bytes, domain_separator: bytes) -> byt
     if root != demand.root:
         raise BadProof(what=f"the answer leads to {root.hex()}, demanded was {demand.root.hex()}")
     return data
+
+
+def open_leaves(demand: Demand, answer: bytes) -> dict[int, bytes]:
+    """Return the leaves that an answer shows, by index, each followed by its own path to the root: as proofs open them.
+
+    Args: answer: one that the board has taken (`decode_answer` refuses others).
+    Clause: §2.5.
+    """
+    head = _EXAMPLES.size if demand.is_update else 0
+    start = head + demand.data_bytes
+    chunks = spec.split_chunks(answer[head:start], demand.leaf_bytes)
+    siblings = iter(spec.split_chunks(answer[start:], _DIGEST_BYTES))
+    first, last, end = demand.first_leaf, demand.first_leaf + len(chunks) - 1, demand.total_leaves - 1
+    opened = dict(enumerate(chunks, start=first))
+    level = {index: spec.hash_leaf(chunk) for index, chunk in opened.items()}
+    place = {index: index for index in opened}
+    while end > 0:
+        if first % 2:
+            level[first - 1] = next(siblings)
+        if last % 2 == 0 and last < end:
+            level[last + 1] = next(siblings)
+        for index, at in place.items():
+            opened[index] += level.get(at ^ 1, b"")  # an odd last node of a level has no sibling
+        pairs = [(at, [level[at], *([level[at + 1]] if at < end else [])]) for at in sorted(level) if at % 2 == 0]
+        level = {at // 2: spec.hash_node(*pair) if len(pair) > 1 else pair[0] for at, pair in pairs}
+        place = {index: at // 2 for index, at in place.items()}
+        first, last, end = first // 2, last // 2, end // 2
+    return opened
 
 
 def prove_unserved(attestor: int, *, segments_hash: bytes, signature: bytes, place: bytes) -> bytes:

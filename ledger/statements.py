@@ -1,8 +1,9 @@
-"""What clients and attestors sign about a round, as files between them: publication lists and statements.
+"""What clients, attestors and aggregators sign about a round, as files between them.
 
 A client publishes by a signed statement of where its update is (docs/protocol.md §4.3). Whoever collects these writes
 them into a file a round, the publication list, which is a manifest that names no vectors: nothing in it needs to be
-believed, since every entry is signed. An attestor's signature is a small file beside those of the others.
+believed, since every entry is signed. An attestor's signature is a small file beside those of the others. In
+root-only mode a client keeps its aggregator's receipt.
 """
 
 from __future__ import annotations
@@ -155,3 +156,71 @@ def certify(agreeing: Sequence[Signed], ids: Sequence[int]) -> Certificate:
     """Return the certificate made of signatures over one statement. Args: ids: of the committee, rising."""
     signatures = {ids.index(one.attestor): one.signature for one in agreeing}
     return make_certificate(spec.decode_exclusions(agreeing[0].statement.excluded), signatures)
+
+
+# -------------------------------------------------------------------------------------------------- signed commitments
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignedCommitment:
+    """A client's commitment under a signature: the client's own, or in a receipt its aggregator's."""
+
+    round_id: int
+    """The round."""
+    client: int
+    """Participant id of the client."""
+    commitment: bytes
+    """32 bytes."""
+    signature: bytes
+    """64 bytes, r | vs."""
+
+
+MAX_COMMITMENT_BYTES = 1000
+"""Longest file with a signed commitment."""
+
+
+def encode_commitment(signed: SignedCommitment) -> bytes:
+    """Return a signed commitment as the text of a file."""
+    values = {
+        "round_id": signed.round_id,
+        "client": signed.client,
+        "commitment": signed.commitment.hex(),
+        "signature": signed.signature.hex(),
+    }
+    return json.dumps(values, sort_keys=True, indent=1).encode() + b"\n"
+
+
+def decode_commitment(data: bytes) -> SignedCommitment:
+    """Return the signed commitment in a file, canonical or rejected. Raises: NotCanonical."""
+    try:
+        values = json.loads(data)
+        signed = SignedCommitment(
+            round_id=int(values["round_id"]),
+            client=int(values["client"]),
+            commitment=bytes.fromhex(values["commitment"]),
+            signature=bytes.fromhex(values["signature"]),
+        )
+    except (ValueError, KeyError, TypeError):
+        raise spec.NotCanonical(what="signed commitment") from None
+    lengths = len(signed.commitment), len(signed.signature)
+    if encode_commitment(signed) != data or lengths != (len(spec.ZERO_DIGEST), signing.SIGNATURE_BYTES):
+        raise spec.NotCanonical(what="signed commitment")
+    return signed
+
+
+def write_receipt(folder: Path, receipt: SignedCommitment) -> Path:
+    """Write an aggregator's receipt for its client. Args: folder: of all receipts of a deployment."""
+    path = folder / str(receipt.round_id) / f"{receipt.client}.json"
+    write_file(path, encode_commitment(receipt))
+    return path
+
+
+def read_receipts(folder: Path, round_id: int) -> list[SignedCommitment]:
+    """Return the receipts of a round that are kept here, by client; a file that cannot be read is no receipt."""
+    found = []
+    for path in (folder / str(round_id)).glob("*.json"):
+        try:
+            found.append(decode_commitment(read_file(path, MAX_COMMITMENT_BYTES)))
+        except spec.SpecError:
+            continue
+    return sorted(found, key=lambda receipt: receipt.client)

@@ -93,7 +93,8 @@ def render() -> str:
 def _render_schema() -> Iterator[str]:
     schema = Script.model_json_schema()
     for name, entry in schema["properties"].items():
-        reference = entry.get("$ref") or entry.get("items", {}).get("$ref")
+        options = entry.get("anyOf", [{}])
+        reference = entry.get("$ref") or entry.get("items", options[0]).get("$ref")
         section = schema["$defs"].get(str(reference).rpartition("/")[2], {})
         what = entry.get("description") or section.get("description", "")
         yield f"- `{name}`: {what}"
@@ -104,7 +105,7 @@ def _render_schema() -> Iterator[str]:
 
 
 def _render_events(schema: dict[str, dict[str, dict[str, dict[str, dict[str, str]]]]]) -> Iterator[str]:
-    for name in ("AttackEvent", "DropEvent", "AggregatorEvent", "MalformEvent"):
+    for name in ("AttackEvent", "DropEvent", "WithholdEvent", "AggregatorEvent", "MalformEvent"):
         keys = ", ".join(f"`{key}`" for key in schema["$defs"][name]["properties"])
         yield f"  - {schema['$defs'][name]['description']} Keys: {keys}."
 

@@ -1,6 +1,6 @@
 """The only composition: runs the rounds of a script through a chain and a store.
 
-train_locally → quantize → commit → publish → aggregate → propose → replay → finalise
+train_locally → quantize → commit → publish → (attest) → aggregate → propose → replay → finalise
 
 Every step happens once: transactions are written to the journal before they are sent, updates are on disk before
 anybody hears of them, and a run that is killed at any point goes on where it was (`Federation.resume`).
@@ -12,7 +12,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from fl.federation import aggregator, clients, commits, setup
+from fl.federation import aggregator, attestors, clients, commits, setup
 from fl.federation.context import Context, Roster, RoundPlan
 from fl.federation.results import Conviction, Observer, Progress, RoundResult, RunResult, find_unmet
 from fl.workload import PlainRun, Vector, Workload, run_plain
@@ -56,6 +56,7 @@ class Federation:
             store=open_store(project.store_path, ipfs=project.ipfs),
             outbox=EmbeddedStore(project.state_dir / "outbox"),
             journal=self.journal,
+            state_dir=project.state_dir,
             observer=observer,
         )
 
@@ -120,6 +121,7 @@ class Federation:
         operator = setup.find_operator(self.network.devnet, keys, password)
         challenger = setup.find_challenger(self.network.devnet, keys, password, operator)
         roster = setup.enrol(self.ctx, keys, password, operator=operator, challenger=challenger)
+        attestors.name_committee(self.ctx, roster)
         task_id, cid = setup.create_task(self.ctx, operator)
         return roster, task_id, self.ctx.workload.compute_genesis(), cid
 
@@ -147,9 +149,9 @@ class Federation:
         self.chain.wait_until(plan.commit_end + 1)
         refusals += commits.commit_alone(self.ctx, roster, plan, submissions, "late")
         publications = clients.publish_all(self.ctx, roster, plan, submissions)
-        folder = self.project.state_dir / "publications" / self.chain.fingerprint
-        write_publications(folder, clients.list_publications(self.ctx, plan, publications))
+        write_publications(self.ctx.folder("publications"), clients.list_publications(self.ctx, plan, publications))
         self.chain.wait_until(plan.data_end + 1)
+        attestors.certify(self.ctx, roster, plan)
         collected = aggregator.collect(self.ctx, roster, plan, publications)
         outcome = aggregator.propose(self.ctx, roster, plan, collected)
         if outcome is None:

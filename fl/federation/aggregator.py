@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from fl.federation.attestors import find_certified
 from fl.federation.clients import Publication
 from fl.federation.context import Context, Roster, RoundPlan, header_of
 from fl.workload import Vector
@@ -44,14 +45,19 @@ class Collected:
 def collect(ctx: Context, roster: Roster, plan: RoundPlan, publications: Mapping[int, Publication]) -> Collected:
     """Fetch and judge the update of every client that the chain says has committed.
 
-    Exclusion is decided by the same function that auditors use; its reason is the FT code of the error.
+    Exclusion is decided by the same function that auditors use; its reason is the FT code of the error. Whom a
+    certificate excludes is excluded as it says, since the ledger takes no other proposal then.
     """
     record = load_round(ctx.chain, ctx.store, plan.round_id)
     if record.signed_list is not None and record.signed_list.problem is not None:
         raise record.signed_list.problem  # our own list is gone: without it nobody is known to have committed
+    certified = find_certified(ctx, plan)
     entries, members, rows, weights = [], [], [], []
     for done, member in enumerate(record.members, start=1):
         publication = publications.get(member.client)
+        if member.client in certified:
+            entries.append(_entry(member, publication, certified[member.client]))
+            continue
         try:
             blob, values = _fetch_update(ctx, record, member, publication)
         except ChainError:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from fl.attacks.protocol import MALFORMATIONS
 from fl.federation.context import Context, Party, Roster, RoundPlan, header_of
-from fl.workload import find_absent
+from fl.workload import find_absent, find_withholding
 from ledger import commitments, spec
 from ledger.history import to_content
 from ledger.script import MalformEvent
@@ -131,10 +131,14 @@ def publish_all(
 ) -> dict[int, Publication]:
     """Copy the committed updates from the outbox to the store and sign where they are; by participant id.
 
-    Called after the commit phase: nobody can copy what nobody has seen.
+    A client that the script lets withhold does neither. Called after the commit phase: nobody can copy what nobody has
+    seen.
     """
     publications = {}
+    withholding = find_withholding(ctx.script, plan.number)
     for done, submission in enumerate(submissions, start=1):
+        if submission.client in withholding:
+            continue
         party = roster.clients[submission.client - 1]
         cid = Cid.from_text(submission.cid)
         size = ctx.outbox.stat(cid).size_bytes

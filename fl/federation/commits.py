@@ -10,6 +10,7 @@ from fl.federation.context import Context, Roster, RoundPlan
 from ledger import spec
 from ledger.errors import FedtrailError
 from ledger.signing import recover, sign_digest
+from ledger.statements import SignedCommitment, write_receipt
 from ledger.store import Codec
 
 if TYPE_CHECKING:
@@ -136,7 +137,7 @@ def _post_list(ctx: Context, roster: Roster, plan: RoundPlan, good: Sequence[Sub
 
 
 def _give_receipt(ctx: Context, roster: Roster, plan: RoundPlan, submission: Submission) -> None:
-    """Write down, for the client, that the aggregator took its commitment: what proves an omission."""
+    """Give the client a file, and its journal a note, that the aggregator took its commitment: it proves an omission."""
     member = submission.member
     digest = spec.compute_receipt_digest(
         domain_separator=ctx.chain.domain_separator,
@@ -145,6 +146,10 @@ def _give_receipt(ctx: Context, roster: Roster, plan: RoundPlan, submission: Sub
         commitment=member.commitment,
     )
     receipt = sign_digest(plan.aggregator.account, digest)
+    write_receipt(
+        ctx.folder("receipts"),
+        SignedCommitment(round_id=plan.round_id, client=member.client, commitment=member.commitment, signature=receipt),
+    )
     kept = {"round_id": plan.round_id, "commitment": member.commitment.hex(), "signature": receipt.hex()}
     ctx.journal.note(ctx.key(*plan.key("client", submission.client, "receipt")), kept)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fl.federation.results import Observer, Progress
@@ -48,6 +49,8 @@ class Roster:
     """Proves a wrong proposal to the court."""
     clients: tuple[Party, ...]
     """Clients 1 to n of the script, in order."""
+    attestors: tuple[Party, ...] = ()
+    """Committee that certifies which updates could be had; empty where the script has none."""
 
     def number_of(self, participant: int) -> int:
         """Return the script's number of a participant."""
@@ -70,8 +73,14 @@ class Context:
     """Where clients keep their updates until the commit phase is over."""
     journal: Journal
     """Transactions and notes of the project: what makes a step happen once."""
+    state_dir: Path
+    """Where the project keeps what its parties hand to each other."""
     observer: Observer
     """Told about every step."""
+
+    def folder(self, what: str) -> Path:
+        """Return the folder of what parties hand to each other about this ledger, such as publications."""
+        return self.state_dir / what / self.chain.fingerprint
 
     def key(self, *parts: object) -> str:
         """Return the journal key of a step of this run."""

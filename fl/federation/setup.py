@@ -32,13 +32,16 @@ def find_challenger(devnet: bool, keys: Keystore, password: str, operator: Local
 
 
 def enrol(ctx: Context, keys: Keystore, password: str, *, operator: LocalAccount, challenger: LocalAccount) -> Roster:
-    """Register the aggregators and the clients that are not registered yet; return everybody.
+    """Register the aggregators, clients and attestors that are not registered yet; return everybody.
 
     Each has a hot key NAME that signs and a cold key NAME-owner that the stake returns to. Registrations are sent in
     the order of the clients, so that participant ids rise with them.
     """
     aggregators = ["aggregator", *(f"aggregator-{i}" for i in range(2, ctx.script.aggregator.count + 1))]
-    names = [*aggregators, *(f"c{i}" for i in range(1, ctx.script.clients.count + 1))]
+    clients = [f"c{i}" for i in range(1, ctx.script.clients.count + 1)]
+    committee = ctx.script.availability
+    attestors = [f"attestor-{i}" for i in range(1, committee.attestors + 1)] if committee else []
+    names = [*aggregators, *clients, *attestors]
     accounts = {name: _ensure_key(keys, name, password) for name in names}
     missing = [name for name in names if ctx.chain.find_participant(accounts[name].address) is None]
     for done, name in enumerate(missing, start=1):
@@ -50,7 +53,8 @@ def enrol(ctx: Context, keys: Keystore, password: str, *, operator: LocalAccount
         operator=operator,
         challenger=challenger,
         aggregators=tuple(parties[name] for name in aggregators),
-        clients=tuple(parties[name] for name in names[len(aggregators) :]),
+        clients=tuple(parties[name] for name in clients),
+        attestors=tuple(parties[name] for name in attestors),
     )
 
 
@@ -62,16 +66,25 @@ def _ensure_key(keys: Keystore, name: str, password: str) -> LocalAccount:
 
 
 def _register(ctx: Context, keys: Keystore, operator: LocalAccount, account: LocalAccount, name: str) -> None:
-    role = Role.AGGREGATOR if name.startswith("aggregator") else Role.CLIENT
-    section = ctx.script.aggregator if role is Role.AGGREGATOR else ctx.script.clients
+    role, stake_wei = _choose_role(ctx, name)
     ctx.chain.register(
         role=role,
         owner=keys.address(f"{name}-owner"),
         signer=account,
-        stake_wei=section.stake_wei,
+        stake_wei=stake_wei,
         key=f"{ctx.chain.fingerprint}/register/{account.address}",
         sender=operator,
     )
+
+
+def _choose_role(ctx: Context, name: str) -> tuple[Role, int]:
+    """Return role and stake of a party of the script, by the name of its key."""
+    script = ctx.script
+    if script.availability and name.startswith("attestor"):
+        return Role.ATTESTOR, script.availability.stake_wei
+    if name.startswith("aggregator"):
+        return Role.AGGREGATOR, script.aggregator.stake_wei
+    return Role.CLIENT, script.clients.stake_wei
 
 
 def _party(ctx: Context, name: str, account: LocalAccount) -> Party:
@@ -87,7 +100,8 @@ def _give_gas_money(ctx: Context, operator: LocalAccount, parties: dict[str, Par
     alone = {f"c{event.client}" for event in breakers if event.malform in ("late", "duplicate")}
     everybody = ctx.script.run.commit_mode is spec.CommitMode.ACCUMULATED
     aggregators = {name for name in parties if name.startswith("aggregator")}
-    for name in sorted(parties if everybody else alone | aggregators):
+    clients = {name for name in parties if name.startswith("c")}
+    for name in sorted(aggregators | (clients if everybody else alone)):
         party = parties[name]
         key = f"{ctx.chain.fingerprint}/gas-money/{party.account.address}"
         ctx.chain.transfer(party.address, _GAS_MONEY_WEI, key=key, sender=operator)
@@ -129,7 +143,7 @@ def _make_task(ctx: Context, genesis: bytes, layout: bytes, script: bytes) -> sp
         propose_seconds=windows.propose_seconds,
         challenge_seconds=windows.challenge_seconds,
         bond_wei=ctx.script.aggregator.bond_wei,
-        board=spec.NO_BOARD,
+        board=ctx.chain.contracts.addresses["board"] if ctx.script.availability else spec.NO_BOARD,
         genesis_model=genesis,
         layout_digest=layout,
         script_digest=script,

@@ -22,9 +22,11 @@ from ledger.script.events import (
     DropEvent,
     MalformEvent,
     ScriptEvent,
+    WithholdEvent,
 )
 from ledger.script.sections import (
     AggregatorSection,
+    AvailabilitySection,
     ClientsSection,
     DataSection,
     ExcludedClient,
@@ -63,6 +65,8 @@ class Script(Section):
     """Length of the phases of a round."""
     aggregator: AggregatorSection = Field(default_factory=AggregatorSection)
     """Who proposes."""
+    availability: AvailabilitySection | None = None
+    """Attestors, who certify which updates could be had; without this section the aggregator says it alone."""
     events: tuple[ScriptEvent, ...] = Field(default=(), strict=False)
     """What goes wrong, and when."""
     compare: tuple[RuleSection, ...] = Field(default=(), strict=False)
@@ -203,6 +207,10 @@ def _find_contradictions(script: Script) -> Iterator[tuple[Place, str]]:
         yield ("run", "quorum"), f"'run.quorum' is {run.quorum}, expected {allowed}"
     if script.aggregator.bond_wei > script.aggregator.stake_wei:
         yield ("aggregator", "bond"), "'aggregator.bond' is more than 'aggregator.stake'"
+    committee = script.availability
+    if committee is not None and not committee.majority <= committee.signatures <= committee.attestors:
+        allowed = f"{committee.majority} (more than half) to {committee.attestors} (availability.attestors)"
+        yield ("availability", "threshold"), f"'availability.threshold' is {committee.threshold}, expected {allowed}"
     for index, event in enumerate(script.events):
         yield from _check_event(script, index, event)
     for index, excluded in enumerate(script.expect.excluded or ()):
@@ -238,7 +246,7 @@ def _check_event(script: Script, index: int, event: ScriptEvent) -> Iterator[tup
         yield place, "an attack needs either 'client' or 'clients'"
     for client in event.targets:
         if client > script.clients.count:
-            key = next(k for k in ("client", "clients", "drop") if getattr(event, k, None) is not None)
+            key = next(k for k in ("client", "clients", "drop", "withhold") if getattr(event, k, None) is not None)
             yield (*place, key), _no_client(client, script.clients.count)
 
 
@@ -251,6 +259,7 @@ __all__ = [
     "AggregatorEvent",
     "AggregatorSection",
     "AttackEvent",
+    "AvailabilitySection",
     "ClientsSection",
     "DataSection",
     "DropEvent",
@@ -265,6 +274,7 @@ __all__ = [
     "ScriptEvent",
     "TrainingSection",
     "WindowsSection",
+    "WithholdEvent",
     "json_schema",
     "load_script",
     "parse_script",

@@ -101,6 +101,18 @@ class DropEvent(Event):
         return (self.drop,) if isinstance(self.drop, int) else self.drop
 
 
+class WithholdEvent(Event):
+    """Clients that commit and then publish nothing."""
+
+    withhold: ClientNumber | ClientNumbers
+    """One client or several."""
+
+    @property
+    def targets(self) -> tuple[int, ...]:
+        """Numbers of the clients that withhold."""
+        return (self.withhold,) if isinstance(self.withhold, int) else self.withhold
+
+
 class AggregatorEvent(Event):
     """The first aggregator cheats."""
 
@@ -124,7 +136,7 @@ class MalformEvent(Event):
         return (self.client,)
 
 
-KEYS_OF_KINDS = ("attack", "drop", "aggregator", "malform")
+KEYS_OF_KINDS = ("attack", "drop", "withhold", "aggregator", "malform")
 """The key that tells what kind an event is."""
 
 
@@ -137,12 +149,13 @@ def _find_kind(value: Any) -> str | None:
 ScriptEvent = Annotated[
     Annotated[AttackEvent, Tag("attack-event")]
     | Annotated[DropEvent, Tag("drop-event")]
+    | Annotated[WithholdEvent, Tag("withhold-event")]
     | Annotated[AggregatorEvent, Tag("aggregator-event")]
     | Annotated[MalformEvent, Tag("malform-event")],
     Discriminator(
         _find_kind,
         custom_error_type="event_kind",
-        custom_error_message="an event needs one of the keys attack, drop, aggregator, malform",
+        custom_error_message=f"an event needs one of the keys {', '.join(KEYS_OF_KINDS)}",
     ),
 ]
 """Any event."""

@@ -12,6 +12,9 @@ from ledger import spec
 from ledger.errors import UsageError
 from ledger.units import AMOUNT_PATTERN, parse_wei
 
+MAX_ATTESTORS = 32
+"""Largest committee that the AvailabilityBoard takes."""
+
 _ACCURACY = re.compile(r"(>=|>|<=|<) ([01](?:\.[0-9]{1,9})?)")
 
 
@@ -215,6 +218,32 @@ class AggregatorSection(Section):
     def bond_wei(self) -> int:
         """Bond in wei."""
         return parse_wei(self.bond)
+
+
+class AvailabilitySection(Section):
+    """Attestors, who certify which updates could be had before an aggregate is proposed."""
+
+    attestors: int = Field(default=3, ge=1, le=MAX_ATTESTORS)
+    """Number of attestors in the committee."""
+    threshold: int | None = Field(default=None, ge=1, le=MAX_ATTESTORS)
+    """How many of them must sign; more than half, and by default no more than that takes."""
+    stake: Amount = "1 ether"
+    """Stake of each."""
+
+    @property
+    def stake_wei(self) -> int:
+        """Stake of each in wei."""
+        return parse_wei(self.stake)
+
+    @property
+    def majority(self) -> int:
+        """Fewest signatures that are more than half of the committee's."""
+        return self.attestors // 2 + 1
+
+    @property
+    def signatures(self) -> int:
+        """Signatures that a certificate needs."""
+        return self.threshold or self.majority
 
 
 class ExcludedClient(Section):

@@ -13,7 +13,16 @@ import yaml
 from ledger import spec
 from ledger.errors import NotFoundError, ScriptError
 from ledger.project import TEMPLATES, read_template
-from ledger.script import MALFORMATIONS, AttackEvent, DropEvent, MalformEvent, json_schema, load_script, parse_script
+from ledger.script import (
+    MALFORMATIONS,
+    AttackEvent,
+    DropEvent,
+    MalformEvent,
+    WithholdEvent,
+    json_schema,
+    load_script,
+    parse_script,
+)
 
 SCRIPT = """\
 fedtrail: 1
@@ -104,6 +113,20 @@ def test_events_cover_the_rounds_that_they_name() -> None:
     assert [bool(script.events_in(n)) for n in range(1, 6)] == [False, True, True, True, False]
 
 
+def test_a_script_has_attestors_only_if_it_says_so() -> None:
+    assert parse_script(SCRIPT.encode(), name="a.yaml").availability is None
+    text = SCRIPT + "availability: {attestors: 4, stake: 3 ether}\n"
+    committee = parse_script(text.encode(), name="a.yaml").availability
+    assert committee is not None
+    assert (committee.signatures, committee.stake_wei) == (3, 3 * 10**18)
+
+
+def test_a_client_can_be_made_to_withhold_what_it_commits_to() -> None:
+    text = SCRIPT.replace("drop: [5, 6]", "withhold: [5, 6]")
+    event = parse_script(text.encode(), name="a.yaml").events[1]
+    assert isinstance(event, WithholdEvent) and event.targets == (5, 6)
+
+
 def test_a_script_may_have_as_many_clients_as_a_round() -> None:
     script = parse_script(SCRIPT.replace("count: 6", "count: 10000").encode(), name="a.yaml")
     assert script.clients.count == spec.MAX_CLIENTS
@@ -162,7 +185,11 @@ def test_krum_takes_as_many_clients_as_a_proposal_has_room_for_distances() -> No
         ("client: 4", "client: 7", (11, 19), "there is no client 7; clients are numbered 1 to 6"),
         ("[5, 6]", "[5, 9]", (13, 5), "there is no client 9"),
         ("[5, 6]", "[5, x]", (13, 15), "expected a whole number"),
-        ("attack: sign-flip, ", "", (11, 5), "needs one of the keys attack, drop, aggregator, malform"),
+        ("attack: sign-flip, ", "", (11, 5), "needs one of the keys attack, drop, withhold, aggregator, malform"),
+        ("clients:\n", "availability: {attestors: 4, threshold: 2}\nclients:\n", (7, 30), "expected 3 (more than half) to 4"),
+        ("clients:\n", "availability: {threshold: 4}\nclients:\n", (7, 16), "expected 2 (more than half) to 3"),
+        ("clients:\n", "availability: {attestors: 33}\nclients:\n", (7, 16), "less than or equal to 32"),
+        ("drop: [5, 6]", "withhold: 9", (13, 5), "there is no client 9"),
         ("round 2", "round 6", (11, 6), "'round 6' is outside of the run's rounds, 1 to 5"),
         ("rounds 3-4", "rounds 4-3", (12, 5), "the first round is after the last"),
         ("rounds 3-4", "sometimes", (12, 5), "expected 'always', 'round 2' or 'rounds 2-4'"),
