@@ -1,4 +1,4 @@
-"""Amounts of ether as people write them: `0.5 ether`, `3 gwei`, `1 wei`."""
+"""Amounts as people write them: ether as `0.5 ether`, `3 gwei`, `1 wei`, time as `2d`, `36h`, `90min`, `30s`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from ledger.errors import UsageError
 
 _UNITS = {"wei": 0, "gwei": 9, "ether": 18}
 _AMOUNT = re.compile(r"([0-9]{1,30}(?:\.[0-9]{1,18})?)\s*(wei|gwei|ether)")
+
+_SECONDS = {"s": 1, "min": 60, "h": 3600, "d": 86_400}
+_DURATION = re.compile(r"([0-9]{1,10})\s*(s|min|h|d)")
 
 AMOUNT_PATTERN = rf"^{_AMOUNT.pattern}$"
 """What `parse_wei` takes, for a JSON schema."""
@@ -28,6 +31,18 @@ def parse_wei(text: str) -> int:
     if len(fraction.rstrip("0")) > digits:
         raise UsageError(f"'{text}' is no whole number of wei")
     return int(whole + fraction.rstrip("0").ljust(digits, "0"))
+
+
+def parse_seconds(text: str) -> int:
+    """Return a duration in seconds.
+
+    Args: text: a whole number and its unit: s, min, h or d; `2d`, `90 min`.
+    Raises: UsageError: no such duration.
+    """
+    match = _DURATION.fullmatch(text.strip())
+    if match is None:
+        raise UsageError(f"'{text}' is not a duration", hint="write a whole number and its unit: 2d, 36h, 90min, 30s")
+    return int(match[1]) * _SECONDS[match[2]]
 
 
 def format_wei(amount_wei: int) -> str:

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ledger import artifacts
-from ledger.cli.lazy import LazyGroup
+from ledger.cli.lazy import LazyCommand, LazyGroup
 from ledger.cli.output import format_option, print_record, print_rows
+from ledger.cli.participants import to_text
 from ledger.cli.progress import progress_bar, say
 from ledger.cli.session import Session, project_options
 from ledger.errors import NotFoundError
+from ledger.units import parse_seconds
 
 if TYPE_CHECKING:
     from eth_account.signers.local import LocalAccount
@@ -24,7 +26,10 @@ if TYPE_CHECKING:
     from ledger.project import Project
 
 
-@click.group(cls=LazyGroup)
+_GOVERN = LazyCommand("ledger.cli.govern:govern", "Do what a ledger's governor or guardian may do.")
+
+
+@click.group(cls=LazyGroup, lazy={"govern": _GOVERN})
 def contract() -> None:
     """Build, deploy and inspect the contracts."""
 
@@ -64,10 +69,18 @@ def _describe(name: str, artifact: dict[str, Any]) -> dict[str, Any]:
 
 @contract.command()
 @click.option("--new", is_flag=True, help="Deploy once more; the project forgets the earlier contracts.")
+@click.option(
+    "--timelock", metavar="DELAY", help="Let a timelock govern: tasks, committees, a successor wait for DELAY, as 2d."
+)
 @format_option
 @project_options
-def deploy(session: Session, new: bool, fmt: str) -> None:
-    """Deploy registry, ledger, escrow and courts, pin them in fedtrail.toml; a second call changes nothing."""
+def deploy(session: Session, new: bool, timelock: str | None, fmt: str) -> None:
+    """Deploy registry, ledger, escrow and courts, pin them in fedtrail.toml; a second call changes nothing.
+
+    Who deploys governs the ledger and is its guardian. With --timelock it only proposes what is then seen by everybody
+    for DELAY before it happens (`fedtrail contract govern`).
+    """
+    timelock_seconds = None if timelock is None else parse_seconds(timelock)
     network = session.network
     if network.ledger is not None and not new:
         _ = session.chain  # FT403, FT404 and FT405 say what is wrong with what is pinned
@@ -76,17 +89,30 @@ def deploy(session: Session, new: bool, fmt: str) -> None:
         key = f"deploy/{time.time_ns()}" if new else "deploy"
         with progress_bar() as bar:
             bar.update(0, 1, "deploy")
-            network = deploy_and_pin(session.project, network, session.operator(), session.journal, key=key)
+            network = deploy_and_pin(
+                session.project,
+                network,
+                session.operator(),
+                session.journal,
+                key=key,
+                timelock_seconds=timelock_seconds,
+            )
     print_record("contract.deploy", _describe_network(network), fmt=fmt)
 
 
 def deploy_and_pin(
-    project: Project, network: Network, operator: LocalAccount, journal: Journal, *, key: str = "deploy"
+    project: Project,
+    network: Network,
+    operator: LocalAccount,
+    journal: Journal,
+    *,
+    key: str = "deploy",
+    timelock_seconds: int | None = None,
 ) -> Network:
     """Deploy the contracts, write them into fedtrail.toml, return the network with them."""
     from ledger.chain import deploy as deploy_contracts
 
-    deployment = deploy_contracts(network, operator, journal, key=key)
+    deployment = deploy_contracts(network, operator, journal, key=key, timelock_seconds=timelock_seconds)
     project.save_deployment(network.name, deployment)
     return deployment.apply(network)
 
@@ -95,15 +121,23 @@ def deploy_and_pin(
 @format_option
 @project_options
 def info(session: Session, fmt: str) -> None:
-    """Show the pinned contracts, checked against the chain: chain id, code, deployment block."""
+    """Show the pinned contracts, checked against the chain: chain id, code, deployment block, and who governs them."""
     chain = session.chain
+    successor = chain.get_successor()
+    powers = {
+        "governor": to_text(chain.get_governor()),
+        "governing_delay_seconds": chain.get_governing_delay() if chain.has_timelock else 0,
+        "guardian": to_text(chain.get_guardian()),
+        "max_pause_seconds": chain.get_max_pause_seconds(),
+        "successor": to_text(successor) if any(successor) else None,
+    }
     counts = {
         "participants": len(chain.participants()),
         "rounds": chain.count_rounds(),
         "latest_block_time": chain.now(),
         "domain_separator": chain.domain_separator,
     }
-    print_record("contract.info", {**_describe_network(session.network), **counts}, fmt=fmt)
+    print_record("contract.info", {**_describe_network(session.network), **powers, **counts}, fmt=fmt)
 
 
 def _describe_network(network: Network) -> dict[str, Any]:
