@@ -421,6 +421,17 @@ class Incomplete(IntegrityError):
     template = "incomplete: the contract counted {want} {what} in round {round_id}, the events give {got}"
 
 
+class WrongBooks(IntegrityError):
+    """Stakes, slashes or the registry's ETH are not what the events add up to.
+
+    Cause: events are missing, or the contract is not the one that it should be.
+    Fix: read from another node; fedtrail contract verify compares the code on chain with the sources.
+    """
+
+    code = "FT709"
+    template = "the books do not add up: {what}: the events give {want}, the chain holds {got}"
+
+
 class SplitView(IntegrityError):
     """Two parties were shown different ledgers, or one ledger that forgot what it had said.
 

@@ -27,6 +27,7 @@ COMMANDS = {
     "explain": LazyCommand("ledger.cli.explain:explain", "Explain an error code: cause and fix."),
     "init": LazyCommand("ledger.cli.init:init", "Create a project."),
     "key": LazyCommand("ledger.cli.key:key", "Make, list and rotate signing keys."),
+    "model": LazyCommand("ledger.cli.model:model", "Show what is known of a model, and export it for other tools."),
     "round": LazyCommand("ledger.cli.round:round_group", "Show, replay and explain rounds."),
     "run": LazyCommand("ledger.cli.run:run", "Start, resume, list and show runs."),
     "script": LazyCommand("ledger.cli.script:script", "Check round scripts, print their schema, write new ones."),

@@ -1,4 +1,4 @@
-"""`fedtrail run list|show`; `start` and `resume` come with the trainer's half."""
+"""`fedtrail run list|show|replay`; `start` and `resume` come with the trainer's half."""
 
 from __future__ import annotations
 
@@ -7,16 +7,18 @@ from typing import Any
 
 import click
 
-from ledger.cli.lazy import LazyGroup
+from ledger.cli.lazy import LazyCommand, LazyGroup
 from ledger.cli.output import format_option, print_rows, shorten
 from ledger.cli.progress import say
 from ledger.cli.runs import find_run, find_task, list_rounds, list_runs
 from ledger.cli.session import Session, project_options
 
+REPLAY = LazyCommand("ledger.cli.replays:run_replay", "Recompute every round of a run and compare it with the chain.")
 
-@click.group(cls=LazyGroup)
+
+@click.group(cls=LazyGroup, lazy={"replay": REPLAY})
 def run() -> None:
-    """Start, resume, list and show runs."""
+    """Start, resume, list, show and replay runs."""
 
 
 @run.command("list")
