@@ -16,6 +16,7 @@ from ledger.cli.lazy import LazyCommand, LazyGroup
 
 COMMANDS = {
     "attest": LazyCommand("ledger.cli.attest:attest", "Certify which updates could be had, and answer for them."),
+    "checkpoint": LazyCommand("ledger.cli.checkpoint:checkpoint", "Sign what the ledger is; notice split views."),
     "client": LazyCommand("ledger.cli.client:client", "Register, list and show participants."),
     "completion": LazyCommand("ledger.cli.completion:completion", "Print a completion script for your shell."),
     "contract": LazyCommand("ledger.cli.contract:contract", "Build, deploy and inspect the contracts."),

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ledger.chain.connection import Connection, NodeRefused, Request, to_bytes, to_hex, to_quantity
+from ledger.chain.logs import BLOCKS_PER_REQUEST
 from ledger.errors import Pruned
 from ledger.evidence.headers import encode_header
-from ledger.evidence.receipts import encode_receipt
+from ledger.evidence.receipts import RawLog, encode_receipt
 from ledger.evidence.state import AccountProof
 
 
@@ -37,6 +38,24 @@ def fetch_block_receipts(connection: Connection, block: int) -> list[bytes]:
         found = _fetch_one_by_one(connection, block)
     _check_served(found, block)
     return [encode_receipt(receipt) for receipt in found]
+
+
+def fetch_logs(connection: Connection, addresses: Sequence[bytes], first: int, last: int) -> list[tuple[int, RawLog]]:
+    """Return the logs of contracts in a range of blocks, both ends included, each with its block's number, in order.
+
+    The node is trusted to leave none out; receipts (`fetch_block_receipts`) need no such trust.
+    Raises: CannotReach; Pruned: the node does not serve these blocks.
+    """
+    found: list[dict[str, Any]] = []
+    for start in range(first, last + 1, BLOCKS_PER_REQUEST):
+        end = min(start + BLOCKS_PER_REQUEST - 1, last)
+        blocks = {"fromBlock": to_quantity(start), "toBlock": to_quantity(end)}
+        try:
+            found += connection.request("eth_getLogs", {"address": [to_hex(each) for each in addresses], **blocks})
+        except NodeRefused as refusal:
+            raise Pruned(first=start, last=end, reason=refusal.detail["reason"]) from None
+    found.sort(key=lambda log: (int(log["blockNumber"], 16), int(log["logIndex"], 16)))
+    return [(int(log["blockNumber"], 16), _make_log(log)) for log in found]
 
 
 def fetch_state(connection: Connection, block: int, slots: Mapping[bytes, Sequence[int]]) -> list[AccountProof] | None:
@@ -77,6 +96,11 @@ def _check_served(answer: Any, block: int) -> None:
     if answer is None or isinstance(answer, NodeRefused):
         reason = answer.detail.get("reason") if answer is not None else "no such block"
         raise Pruned(first=block, last=block, reason=reason)
+
+
+def _make_log(log: Mapping[str, Any]) -> RawLog:
+    topics = tuple(to_bytes(topic) for topic in log["topics"])
+    return RawLog(address=to_bytes(log["address"]), topics=topics, data=to_bytes(log["data"]))
 
 
 def _to_nodes(texts: Sequence[str]) -> tuple[bytes, ...]:
