@@ -11,7 +11,7 @@ import os
 import re
 import shlex
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -47,7 +47,7 @@ SETTINGS: dict[str, Any] = {
     "evmVersion": "osaka",
     "metadata": {"bytecodeHash": "none"},
 }
-_OUTPUT = ["abi", "evm.bytecode.object", "evm.deployedBytecode.object"]
+_OUTPUT = ["abi", "evm.bytecode.object", "evm.deployedBytecode.object", "evm.deployedBytecode.immutableReferences"]
 _IMPORT = re.compile(r"""^\s*import\s+(?:[^"';]*?\bfrom\s+)?["']([^"']+)["']\s*;""", re.MULTILINE)
 
 
@@ -63,6 +63,8 @@ class Artifact:
     """What a deployment runs, before constructor arguments."""
     runtime_code: bytes
     """What the chain keeps, with zeros where immutables go."""
+    immutables: Mapping[str, tuple[int, ...]]
+    """Where each immutable goes, by its name in the source: offsets of its words of 32 bytes."""
     solc_version: str
     """Compiler, such as 0.8.30."""
     settings: dict[str, Any]
@@ -80,15 +82,7 @@ def load(name: str) -> Artifact:
     if name not in CONTRACTS:
         raise ConfigurationError(f"no contract '{name}'; there are: {', '.join(CONTRACTS)}")
     content = json.loads(resources.files("ledger").joinpath("artifacts_data", f"{name}.json").read_text("utf-8"))
-    return Artifact(
-        name=name,
-        abi=content["abi"],
-        bytecode=bytes.fromhex(content["bytecode"]),
-        runtime_code=bytes.fromhex(content["runtime_code"]),
-        solc_version=content["solc_version"],
-        settings=content["settings"],
-        source_hash=content["source_hash"],
-    )
+    return read(content)
 
 
 def build(contracts_dir: Path) -> dict[str, dict[str, Any]]:
@@ -100,9 +94,25 @@ def build(contracts_dir: Path) -> dict[str, dict[str, Any]]:
     request = _make_input(contracts_dir)
     answer = _compile(request)
     source_hash = _hash_input(request)
+    names = {number: name for unit in answer["sources"].values() for number, name in _find_immutables(unit["ast"])}
     return {
-        name: _describe(name, answer["contracts"][f"contracts/{name}.sol"][name], source_hash) for name in CONTRACTS
+        name: _describe(name, answer["contracts"][f"contracts/{name}.sol"][name], names, source_hash)
+        for name in CONTRACTS
     }
+
+
+def read(content: Mapping[str, Any]) -> Artifact:
+    """Return a compiled contract from the content of its file."""
+    return Artifact(
+        name=content["name"],
+        abi=content["abi"],
+        bytecode=bytes.fromhex(content["bytecode"]),
+        runtime_code=bytes.fromhex(content["runtime_code"]),
+        immutables={name: tuple(places) for name, places in content["immutables"].items()},
+        solc_version=content["solc_version"],
+        settings=content["settings"],
+        source_hash=content["source_hash"],
+    )
 
 
 def compute_source_hash(contracts_dir: Path) -> str:
@@ -115,16 +125,31 @@ def encode(artifact: dict[str, Any]) -> str:
     return json.dumps(artifact, indent=1, sort_keys=True) + "\n"
 
 
-def _describe(name: str, output: dict[str, Any], source_hash: str) -> dict[str, Any]:
+def _describe(name: str, output: dict[str, Any], names: Mapping[str, str], source_hash: str) -> dict[str, Any]:
+    references = output["evm"]["deployedBytecode"]["immutableReferences"]
     return {
         "name": name,
         "abi": output["abi"],
         "bytecode": output["evm"]["bytecode"]["object"],
         "runtime_code": output["evm"]["deployedBytecode"]["object"],
+        "immutables": {names[number]: [each["start"] for each in places] for number, places in references.items()},
         "solc_version": SOLC_VERSION,
         "settings": SETTINGS,
         "source_hash": source_hash,
     }
+
+
+def _find_immutables(ast: object) -> Iterator[tuple[str, str]]:
+    """Yield (number, name) of the immutable variables in a syntax tree."""
+    waiting = [ast]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, dict):
+            if node.get("nodeType") == "VariableDeclaration" and node.get("mutability") == "immutable":
+                yield str(node["id"]), str(node["name"])
+            waiting += node.values()
+        elif isinstance(node, list):
+            waiting += node
 
 
 def _make_input(contracts_dir: Path) -> dict[str, Any]:
@@ -139,7 +164,7 @@ def _make_input(contracts_dir: Path) -> dict[str, Any]:
     return {
         "language": "Solidity",
         "sources": {unit: {"content": sources[unit]} for unit in sorted(sources)},
-        "settings": {**SETTINGS, "outputSelection": {"*": {"*": _OUTPUT}}},
+        "settings": {**SETTINGS, "outputSelection": {"*": {"*": _OUTPUT, "": ["ast"]}}},
     }
 
 

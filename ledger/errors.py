@@ -79,6 +79,17 @@ class MissingExtra(UsageError):
     hint_template = "pip install 'fedtrail[{extra}]'"
 
 
+class BadQuery(UsageError):
+    """A query file of a report is malformed.
+
+    Cause: a header line that the format does not know, a missing one, or parameters that are not those of the SQL.
+    Fix: docs/reports.md has the format; compare with the files of ledger/reports/queries.
+    """
+
+    code = "FT104"
+    template = "{file}: {what}"
+
+
 class ConfigurationError(FedtrailError):
     """The project, its keys or its network are not set up.
 
@@ -237,6 +248,18 @@ class ChainReset(ChainError):
     code = "FT405"
     template = "chain was reset: block {block} was {want}, the node now has {got}; nothing was sent"
     hint_template = "start anew with: fedtrail contract deploy --new; stored blobs and keys are kept"
+
+
+class Reorganised(ChainError):
+    """The chain replaced blocks that the index had; the old ones are kept, and marked.
+
+    Cause: short reorganisations are normal, and only told. One past finality is not: the exit status is 4 then.
+    Fix: none is needed, the index follows the chain; Q23 of fedtrail audit lists what was lost. Past finality, raise
+    `confirmations` in fedtrail.toml, and ask who runs the network.
+    """
+
+    code = "FT406"
+    template = "reorg of depth {depth} at block {block}: {events} events orphaned (kept, marked); re-synced to {tip}"
 
 
 class NotMined(ChainError):
@@ -455,6 +478,29 @@ class KeyMisused(IntegrityError):
     hint_template = "if it was not you, rotate the key: fedtrail key rotate {name}"
 
 
+class WrongSources(IntegrityError):
+    """The code on the chain is not what the sources compile to.
+
+    Cause: another version was deployed, or code that only pretends to be it.
+    Fix: check out the version that was deployed; trust no record of a contract that no published source gives.
+    """
+
+    code = "FT724"
+    template = "{contract} on the chain is not what the sources of {sources} compile to: {what}"
+
+
+class WrongIndex(IntegrityError):
+    """The index does not hold what the chain holds.
+
+    Cause: its file was changed or damaged, or the node that it was read from left events out.
+    Fix: fedtrail index rebuild reads the chain again; the earlier file is kept beside it.
+    """
+
+    code = "FT724"
+    template = "the index differs from the chain up to block {block} in: {tables}"
+    hint_template = "fedtrail index rebuild"
+
+
 class EvidenceError(FedtrailError):
     """Evidence could not be fetched. Not an accusation.
 
@@ -523,6 +569,7 @@ def iter_errors(root: type[FedtrailError] = FedtrailError) -> Iterator[type[Fedt
 __all__ = [
     "BadConfiguration",
     "BadProof",
+    "BadQuery",
     "BlobCorrupt",
     "BrokenLineage",
     "CannotReach",

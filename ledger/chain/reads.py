@@ -224,6 +224,10 @@ class Reads:
         block = "latest" if at_block is None else to_quantity(at_block)
         return int(self._connection.request("eth_getBalance", to_hex(to_address(account)), block), 16)
 
+    def get_code(self, account: Address) -> bytes:
+        """Return the runtime code at an address; empty where there is none."""
+        return to_bytes(self._connection.request("eth_getCode", to_hex(to_address(account)), "latest"))
+
     def events(
         self,
         first_block: int | None = None,

@@ -27,9 +27,10 @@ if TYPE_CHECKING:
 
 
 _GOVERN = LazyCommand("ledger.cli.govern:govern", "Do what a ledger's governor or guardian may do.")
+_VERIFY = LazyCommand("ledger.cli.verifying:verify", "Compile the sources and compare them with the code on the chain.")
 
 
-@click.group(cls=LazyGroup, lazy={"govern": _GOVERN})
+@click.group(cls=LazyGroup, lazy={"govern": _GOVERN, "verify": _VERIFY})
 def contract() -> None:
     """Build, deploy and inspect the contracts."""
 

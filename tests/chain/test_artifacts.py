@@ -6,16 +6,39 @@ from pathlib import Path
 import pytest
 
 from ledger import artifacts, nodejs
+from ledger.cli import main
 from ledger.errors import ConfigurationError, ToolMissing
 
 ROOT = Path(__file__).parents[2]
 CONTRACTS = ROOT / "contracts"
 
 
+@pytest.fixture(scope="module")
+def compiled():
+    """The contracts, compiled now: minutes of a compiler that two tests share."""
+    return artifacts.build(CONTRACTS)
+
+
 @pytest.mark.slow
 @pytest.mark.chain
-def test_the_shipped_bytecode_is_that_of_the_sources():
-    for name, built in artifacts.build(CONTRACTS).items():
+def test_contract_verify_compiles_the_sources_and_finds_code_of_others(
+    compiled, audited_run, monkeypatch, capsys, tmp_path
+):
+    monkeypatch.setattr(artifacts, "build", lambda folder: compiled)
+    project = ["--project", str(audited_run.project.root), "--format", "json"]
+    assert main(["contract", "verify", str(CONTRACTS), *project]) == 0
+    capsys.readouterr()
+    changed = compiled["KrumCourt"]["runtime_code"]
+    other = {**compiled, "KrumCourt": {**compiled["KrumCourt"], "runtime_code": changed[:-2] + "ff"}}
+    monkeypatch.setattr(artifacts, "build", lambda folder: other)
+    assert main(["contract", "verify", str(CONTRACTS), *project]) == 7
+    assert "FT724: KrumCourt" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+@pytest.mark.chain
+def test_the_shipped_bytecode_is_that_of_the_sources(compiled):
+    for name, built in compiled.items():
         shipped = (ROOT / "ledger" / "artifacts_data" / f"{name}.json").read_text("utf-8")
         assert artifacts.encode(built) == shipped, f"{name} is stale; run: python scripts/build_artifacts.py"
 
