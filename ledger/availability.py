@@ -10,6 +10,7 @@ import enum
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass
+from typing import Any
 
 from eth_utils.crypto import keccak
 
@@ -211,6 +212,11 @@ class Demand:
     def arguments(self) -> tuple[object, ...]:
         """Return the fields as the contract takes them."""
         return astuple(self)
+
+
+def read_demand(values: Mapping[str, Any]) -> Demand:
+    """Return a demand from the event LeavesDemanded."""
+    return Demand(**{**values, "subject": Subject(values["subject"])})
 
 
 def compute_demand_hash(demand: Demand) -> bytes:

@@ -6,8 +6,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-FAULTS = ("Voided", "FraudProven", "Settled", "Slashed", "Contested", "Rewarded", "ShareClaimed")
+from ledger.availability import Subject, compute_demand_hash, read_demand
+
+FAULTS = (
+    *("Voided", "FraudProven", "Settled", "Slashed", "Contested", "Rewarded", "ShareClaimed"),
+    *("DoubleAttested", "Unserved", "LeavesDemanded"),
+)
 """Events that tell of proven faults, and of what they cost and earned."""
+BOARDS_REASONS = ("double attestation", "withheld update")
+"""Why the AvailabilityBoard has a participant pay."""
 AGGREGATOR = 0
 """Subject of a fault that voids its round."""
 
@@ -90,6 +97,8 @@ def _iter_faults(told: Sequence[Event]) -> Iterator[Fault]:
             yield _make_fault(told, event, proof, AGGREGATOR)
         elif event.name == "FraudProven" and event.args["subject"]:
             yield _make_fault(told, event, event, event.args["subject"])
+        elif event.name == "Slashed" and decode_reason(event.args["reason"]) in BOARDS_REASONS:
+            yield _make_fault(told, event, None, event.args["id"])
 
 
 def _make_fault(told: Sequence[Event], event: Event, proof: Event | None, subject: int) -> Fault:
@@ -99,7 +108,7 @@ def _make_fault(told: Sequence[Event], event: Event, proof: Event | None, subjec
     paid = [e.args["to"] for e in about if e.name == "Rewarded" and e.args["subject"] == subject]
     contested = [e.args["challenger"] for e in about if e.name == "Contested" and e.args["subject"] == subject]
     values = {} if proof is None else proof.args
-    prover = event.args["challenger"]
+    prover = event.args["challenger"] if "challenger" in event.args else _find_accuser(about, event)
     shares = [e.args["client"] for e in about if e.name == "ShareClaimed" and subject == AGGREGATOR]
     return Fault(
         round_id=round_id,
@@ -121,6 +130,19 @@ def _make_fault(told: Sequence[Event], event: Event, proof: Event | None, subjec
     )
 
 
+def _find_accuser(about: Sequence[Event], slashed: Event) -> bytes:
+    """Return whose the reward for a fault of a client or an attestor is: who proved it, or who demanded the leaves."""
+    proven = next((e.args for e in about if e.name in ("DoubleAttested", "Unserved") and e.tx == slashed.tx), {})
+    if "challenger" in proven:
+        return bytes(proven["challenger"])
+    demands = [read_demand(e.args["demand"]) for e in about if e.name == "LeavesDemanded"]
+    for demand in demands:
+        is_clients = not proven and demand.subject is Subject.COMMITMENT and demand.client == slashed.args["id"]
+        if is_clients or compute_demand_hash(demand) == proven.get("demand_hash"):
+            return demand.challenger
+    return bytes(20)
+
+
 def _find_slash(about: Sequence[Event], event: Event, subject: int) -> Mapping[str, Any]:
     """Return what the fault cost: a client pays in the proof's transaction, an aggregator when its bond is taken."""
     settled = next((e for e in about if e.name == "Settled"), None) if subject == AGGREGATOR else event
@@ -132,3 +154,8 @@ def _find_slash(about: Sequence[Event], event: Event, subject: int) -> Mapping[s
 def decode_reason(reason: bytes) -> str:
     """Return a reason as the contracts state it, in words."""
     return reason.rstrip(b"\x00").decode("ascii", "replace")
+
+
+def encode_reason(words: str) -> bytes:
+    """Return a reason as the contracts state it, 32 bytes."""
+    return words.encode("ascii").ljust(32, b"\x00")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -27,6 +27,8 @@ class _Evidence:
 
     record: RoundRecord
     claim: Claim
+    shown: Mapping[int, bytes] = field(default_factory=dict)
+    """Openings of leaves of the proposed matrix, by index: what somebody has shown on demand."""
 
     @property
     def members(self) -> list[spec.Member]:
@@ -60,16 +62,17 @@ class _Evidence:
         return _require(proposed, "aggregate")
 
 
-def make_proof(record: RoundRecord, report: AuditReport) -> Proof:
+def make_proof(record: RoundRecord, report: AuditReport, shown: Mapping[int, bytes] | None = None) -> Proof:
     """Return the smallest proof of a finding that a court can judge.
 
-    Args: record: a round in its challenge window. report: its replay, with findings.
+    Args: record: a round in its challenge window. report: its replay, with findings. shown: openings of leaves of the
+    proposed matrix (`availability.open_leaves`), by index: nobody but the aggregator has a matrix that is wrong.
     Raises: NotFoundError: no finding can be proved on chain; says why for each.
     """
     proofs, reasons = [], []
     for finding in report.findings:
         try:
-            proofs.append(_prove(record, finding))
+            proofs.append(_prove(record, finding, shown or {}))
         except NotFoundError as error:
             reasons.append(error.message)
     if not proofs:
@@ -77,17 +80,19 @@ def make_proof(record: RoundRecord, report: AuditReport) -> Proof:
     return min(proofs, key=lambda proof: proof.size_bytes)
 
 
-def _prove(record: RoundRecord, finding: Finding) -> Proof:
+def _prove(record: RoundRecord, finding: Finding, shown: Mapping[int, bytes]) -> Proof:
     provers: dict[str, Callable[[_Evidence], Proof]] = {
         "1": _prove_entry,
         "6": _prove_members,
         "7": _prove_aggregate,
+        "8": _prove_matrix,
         "9": _prove_model,
         "11": _prove_aux,
     }
     if finding.clause not in provers or not finding.accuses or record.proposal is None:
         raise NotFoundError(f"the court has no proof for check ({finding.clause})")
-    return provers[finding.clause](_Evidence(record=record, claim=make_claim(record, record.proposal)))
+    claim = make_claim(record, record.proposal)
+    return provers[finding.clause](_Evidence(record=record, claim=claim, shown=shown))
 
 
 def make_claim(record: RoundRecord, proposal: spec.Proposal) -> Claim:
@@ -202,6 +207,27 @@ def _prove_selection(evidence: _Evidence, coordinate: int) -> Proof:
         raise NotFoundError("the posted distances are wrong: dispute one of them first")
     krum = make_krum_evidence(record, claim.proposal)
     return _to_proof(krum_disputes.prove_selection_column(claim, krum, coordinate, aggregate=evidence.aggregate))
+
+
+def _prove_matrix(evidence: _Evidence) -> Proof:
+    """Of the leaves that were shown, the first that holds another value than a client's update."""
+    task, matrix = evidence.record.task, evidence.matrix
+    width = 1 << task.matrix_log2
+    for leaf, opening in sorted(evidence.shown.items()):
+        honest = np.ascontiguousarray(matrix[:, leaf * width : (leaf + 1) * width].T, dtype="<i4").reshape(-1)
+        different = np.flatnonzero(np.frombuffer(opening[: honest.nbytes], dtype="<i4") != honest)
+        if len(different):
+            offset, slot = divmod(int(different[0]), len(matrix))
+            return disputes.prove_transpose(
+                evidence.claim,
+                task,
+                leaf * width + offset,
+                slot,
+                matrix=opening,
+                update=evidence.updates[slot],
+                members=disputes.encode_member(evidence.members, slot),
+            )
+    raise NotFoundError("no leaf of the proposed matrix has been shown that is wrong: demand one")
 
 
 def _prove_model(evidence: _Evidence) -> Proof:

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ledger import spec
-from ledger.audit import replay
 from ledger.chain.reverts import format_time
 from ledger.cli.disputes import describe_escrow, describe_fault, fit, list_demands, list_games, to_amount
-from ledger.cli.lazy import LazyGroup
+from ledger.cli.lazy import LazyCommand, LazyGroup
 from ledger.cli.output import format_option, print_record, print_rows
 from ledger.cli.participants import find_participant, load_sender
 from ledger.cli.progress import say
@@ -19,17 +18,20 @@ from ledger.cli.round import number_argument, run_option
 from ledger.cli.runs import find_round
 from ledger.cli.session import Session, project_options
 from ledger.cli.watch import to_row
-from ledger.docket import AGGREGATOR, FAULTS, list_faults
+from ledger.docket import AGGREGATOR, FAULTS, encode_reason, list_faults
 from ledger.errors import NotFoundError
 from ledger.history import load_round
 
 if TYPE_CHECKING:
-    from ledger.chain import Receipt
+    from ledger.chain import RewardView
+    from ledger.docket import Fault
     from ledger.watching import Challenger, Happening
-    from ledger.watching.plans import Plan
 
 
-@click.group(cls=LazyGroup)
+_OPEN = LazyCommand("ledger.cli.accuse:open_", "Dispute a round by the smallest proof of what is wrong with it.")
+
+
+@click.group(cls=LazyGroup, lazy={"open": _OPEN})
 def dispute() -> None:
     """Prove what is wrong on chain, answer what is disputed, and collect the rewards."""
 
@@ -38,66 +40,6 @@ def _challenge(session: Session) -> Challenger:
     from ledger.watching import Challenger
 
     return Challenger(session.chain, session.operator())
-
-
-# ---------------------------------------------------------------------------------------------------------------- open
-
-
-@dispute.command("open")
-@number_argument
-@run_option
-@click.option("--ticket", is_flag=True, help="Buy a ticket first, so that nobody can copy the proof for its reward.")
-@click.option("--dry-run", is_flag=True, help="Make the proof, say what it is, send nothing.")
-@format_option
-@project_options
-def open_(session: Session, number: int, run_name: str | None, ticket: bool, dry_run: bool, fmt: str) -> None:
-    """Replay round N; if it is wrong, dispute it by the smallest proof: the round is void, and its bond is forfeit.
-
-    A wrong distance of Krum takes a game, which this opens; `fedtrail watch --open-disputes` plays it on.
-    `fedtrail dispute resolve N` takes the bond and pays the reward, an hour after the proof.
-    """
-    from ledger.watching.plans import make_plan
-
-    record = load_round(session.chain, session.store, find_round(session, number, run_name))
-    plan = make_plan(record, replay(record))
-    told: dict[str, Any] = {"round": record.number, "round_id": record.round_id, **_describe_plan(plan)}
-    if not dry_run:
-        told |= _dispute(session, record.round_id, plan, ticket=ticket)
-        next_ = "watch --open-disputes plays on" if told["phase"] == "unchanged" else f"dispute resolve {number}"
-        say(f"next: fedtrail {next_}; the reward is paid an hour after the proof")
-    print_record("dispute.open", told, fmt=fmt)
-
-
-def _describe_plan(plan: Plan) -> dict[str, Any]:
-    if isinstance(plan, tuple):
-        *before, last = plan
-        packed = [len(step.arguments[-1]) for step in (*before[1:], last)]  # opening a session packs nothing
-        names = {"proof": last.function if not before else "session", "transactions": len(plan)}
-        return {**names, "proof_bytes": sum(packed), "proof_hash": last.proof_hash}
-    low, high, distance = plan.arguments[-3:]
-    return {"proof": plan.function, "slots": [low, high], "posted_distance": str(distance)}
-
-
-def _dispute(session: Session, round_id: int, plan: Plan, *, ticket: bool) -> dict[str, Any]:
-    """Send the proof, with a ticket before it if asked for, or open the game."""
-    from ledger.watching.games import open_game
-
-    challenger, told = _challenge(session), {}
-    if not isinstance(plan, tuple):
-        receipt = open_game(session.chain, plan, account=challenger.account)
-    else:
-        if ticket:
-            told["ticket_tx"] = challenger.buy_ticket(round_id, plan[-1]).tx
-        receipt = challenger.prove(round_id, *plan)
-    return {**told, "tx": receipt.tx, "gas_used": receipt.gas_used, **_describe_outcome(receipt)}
-
-
-def _describe_outcome(receipt: Receipt) -> dict[str, Any]:
-    """Return what the court found, from the events of its transaction."""
-    found = {event.name: event.args for event in receipt.events}
-    proven = found.get("FraudProven", {})
-    values = {name: proven[name] for name in ("coordinate", "claimed", "recomputed") if name in proven}
-    return {**values, "phase": "voided" if "Voided" in found else "unchanged"}
 
 
 # ------------------------------------------------------------------------------------------------------- list and show
@@ -186,17 +128,23 @@ def resolve(session: Session, number: int, run_name: str | None, shares: bool, w
     """End what is overdue about round N, take its bond if a proof has voided it, and an hour later pay the challenger.
 
     Call it twice: the first call takes the bond, a later one pays. With --wait, once. Games whose clock has run out and
-    demands that nobody answered in time are closed first, whoever opened them.
+    demands that nobody answered in time are closed first, whoever opened them. Who proved that a client or an attestor
+    is at fault is paid, too.
     """
     chain, round_id = session.chain, find_round(session, number, run_name)
     _close_overdue(session, round_id)
-    if chain.get_round(round_id).phase is not spec.Phase.VOIDED:
-        raise NotFoundError(f"round {number} is not void: nothing was proved against its aggregator")
+    is_void = chain.get_round(round_id).phase is spec.Phase.VOIDED
+    punished = [fault for fault in list_faults(chain.events(names=FAULTS, round_id=round_id)) if fault.subject]
+    if not is_void and not punished:
+        raise NotFoundError(f"round {number} is not void: nothing was proved against anybody")
     challenger = _challenge(session)
-    if not chain.is_settled(round_id):
-        challenger.settle(round_id)
-    _pay(session, challenger, round_id, wait=wait)
-    if shares:
+    if is_void:
+        if not chain.is_settled(round_id):
+            challenger.settle(round_id)
+        _pay(session, challenger, round_id, wait=wait)
+    for fault in punished:
+        _pay_for_fault(session, challenger, fault, wait=wait)
+    if shares and is_void:
         _pay_shares(session, round_id)
     print_record("dispute.resolve", _describe_resolution(session, round_id), fmt=fmt)
 
@@ -214,15 +162,26 @@ def _close_overdue(session: Session, round_id: int) -> None:
 
 
 def _pay(session: Session, challenger: Challenger, round_id: int, *, wait: bool) -> None:
-    reward = session.chain.get_reward(round_id)
+    if _is_payable(session, session.chain.get_reward(round_id), wait=wait):
+        challenger.claim_reward(round_id)
+
+
+def _pay_for_fault(session: Session, challenger: Challenger, fault: Fault, *, wait: bool) -> None:
+    reason = encode_reason(fault.reason)
+    if _is_payable(session, session.chain.get_reward(fault.round_id, fault.subject, reason), wait=wait):
+        challenger.claim_punishment(fault.round_id, fault.subject, reason)
+
+
+def _is_payable(session: Session, reward: RewardView, *, wait: bool) -> bool:
+    """Whether a reward is owed and its hour is over; with `wait`, wait for that."""
     if not any(reward.challenger):
-        return  # it is paid
+        return False  # it is paid
     if wait:
         session.chain.wait_until(reward.payable_from)
-    if session.chain.now() >= reward.payable_from:
-        challenger.claim_reward(round_id)
-    else:
+    is_over = session.chain.now() >= reward.payable_from
+    if not is_over:
         say(f"the reward can be paid from {format_time(reward.payable_from)} on: call this again then, or with --wait")
+    return is_over
 
 
 def _pay_shares(session: Session, round_id: int) -> None:
@@ -235,16 +194,17 @@ def _pay_shares(session: Session, round_id: int) -> None:
 
 
 def _describe_resolution(session: Session, round_id: int) -> dict[str, Any]:
-    """Return what the bond came to, from the events."""
+    """Return what the bond came to, or else the stake of the first who paid, from the events."""
     faults = list_faults(session.chain.events(names=FAULTS, round_id=round_id))
-    fault = next(fault for fault in faults if fault.subject == AGGREGATOR)
+    fault = min(faults, key=lambda fault: fault.subject != AGGREGATOR)
+    reason = encode_reason(fault.reason) if fault.subject else bytes(32)
     return {
         "round_id": round_id,
         "slashed_participant": fault.loser,
         "to_challenger_wei": to_amount(fault.to_challenger_wei),
         "to_clients_wei": to_amount(fault.to_clients_wei),
         "burnt_wei": to_amount(fault.burnt_wei),
-        "payable_from": session.chain.get_reward(round_id).payable_from,
+        "payable_from": session.chain.get_reward(round_id, fault.subject, reason).payable_from,
         "paid_to": fault.paid_to,
         "shares_paid": list(fault.shares),
     }

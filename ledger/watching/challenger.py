@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ledger import spec
 from ledger.chain import Chain, Receipt
 from ledger.disputes import Proof, compute_ticket
+from ledger.docket import decode_reason
 from ledger.watching.decisions import Choice, Standing, Step, Ticket, decide
 from ledger.watching.plans import Steps
 
@@ -119,6 +120,11 @@ class Challenger:
     def claim_reward(self, round_id: int) -> Receipt:
         """Have the reward paid, an hour after the proof; takes the bond if nobody has."""
         return self.chain.claim_reward(round_id, key=self._key(round_id, "reward"), sender=self.account)
+
+    def claim_punishment(self, round_id: int, subject: int, reason: bytes) -> Receipt:
+        """Have the reward for another participant's fault paid, an hour after the proof."""
+        key = self._key(round_id, "punishment", subject, decode_reason(reason))
+        return self.chain.claim_punishment(round_id, subject, reason, key=key, sender=self.account)
 
     def _key(self, round_id: int, *parts: object) -> str:
         return "/".join([self.chain.fingerprint, "dispute", str(round_id), *map(str, parts)])

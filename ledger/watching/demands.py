@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,12 +12,15 @@ import numpy as np
 from ledger import spec
 from ledger.audit import decode_published, judge_update
 from ledger.availability import (
+    BOARD,
     Demand,
     Subject,
     compute_answer_bytes,
     compute_demand_hash,
     encode_answer,
     encode_member,
+    open_leaves,
+    read_demand,
 )
 from ledger.chain import Chain, DeployParams, Receipt
 from ledger.docket import Event
@@ -31,12 +34,12 @@ from ledger.watching.happening import Happening, guard
 if TYPE_CHECKING:
     from eth_account.signers.local import LocalAccount
 
-BOARD = "board"
-"""Key of AvailabilityBoard among the contracts."""
 EVENTS = ("LeavesDemanded", "LeavesServed", "LeavesWithheld")
 """Events that tell of demands."""
 _DOUBLING = 4
 """Open demands that double the bond."""
+_MOST_DEMANDS = 4
+"""Demands of one account about one round: more would pay twice the price."""
 _PRICES = DeployParams()
 _MARGIN = 2
 """The price of an answer follows the base fee, which may have risen until the demand is in a block."""
@@ -52,7 +55,7 @@ class Wanted:
     subject: Subject
     """What it is."""
     client: int
-    """Author of an update; 0 for the aggregate."""
+    """Author of an update; 0 for aggregate and matrix."""
 
 
 def list_open_demands(events: Iterable[Event]) -> list[Demand]:
@@ -75,11 +78,6 @@ def fetch_open_demands(chain: Chain, round_id: int | None = None) -> list[Demand
     return list_open_demands([*chain.events(names=EVENTS[:1], round_id=round_id), *answers]) if has_board else []
 
 
-def read_demand(values: Mapping[str, Any]) -> Demand:
-    """Return a demand from its event."""
-    return Demand(**{**values, "subject": Subject(values["subject"])})
-
-
 def list_included(record: RoundRecord) -> list[spec.Member]:
     """Return the commitments of a proposal's included clients, in rising id."""
     excluded = dict(record.exclusions)
@@ -96,15 +94,37 @@ def list_wanted(record: RoundRecord) -> list[Wanted]:
     return [*wanted, Wanted(subject=Subject.AGGREGATE, client=0)] if _is_absent(record.aggregate) else wanted
 
 
+def fetch_matrix_leaves(chain: Chain, round_id: int) -> dict[int, bytes]:
+    """Return the leaves of a round's proposed matrix that were shown on demand, by index, as proofs open them."""
+    if BOARD not in chain.contracts.addresses:
+        return {}
+    demanded = [read_demand(event.args["demand"]) for event in chain.events(names=EVENTS[:1], round_id=round_id)]
+    by_hash = {compute_demand_hash(demand): demand for demand in demanded if demand.subject is Subject.MATRIX}
+    answers = chain.events(names=("LeavesServed",)) if by_hash else []
+    shown: dict[int, bytes] = {}
+    for event in answers:
+        if event.args["demand_hash"] in by_hash:
+            shown |= open_leaves(by_hash[event.args["demand_hash"]], event.args["answer"])
+    return shown
+
+
 def _is_absent(fetched: Fetched) -> bool:
     """Whether bytes are not there although the store answers: an outage of ours is no reason to ask the chain."""
     return fetched.missing and not isinstance(fetched.problem, ChainError)
 
 
+def _measure(record: RoundRecord, wanted: Wanted) -> tuple[int, int]:
+    """Return the bytes of a leaf and of the whole vector."""
+    task = record.task
+    rows = record.included if wanted.subject is Subject.MATRIX else 1
+    log2 = {Subject.UPDATE: task.leaf_log2, Subject.MATRIX: task.matrix_log2}.get(wanted.subject, task.model_log2)
+    return spec.WORD_BYTES * rows << log2, spec.WORD_BYTES * rows * task.size
+
+
 def count_leaves(record: RoundRecord, wanted: Wanted) -> int:
     """Return how many leaves a vector of a round has."""
-    log2 = record.task.leaf_log2 if wanted.subject is Subject.UPDATE else record.task.model_log2
-    return int(-(-record.task.size >> log2))
+    leaf_bytes, vector_bytes = _measure(record, wanted)
+    return -(-vector_bytes // leaf_bytes)
 
 
 def make_answer(record: RoundRecord, demand: Demand, update: Fetched | None = None) -> bytes:
@@ -140,20 +160,19 @@ def make_demand_call(record: RoundRecord, wanted: Wanted, leaf: int) -> tuple[An
 
 def compute_price_bytes(record: RoundRecord, wanted: Wanted, leaf: int) -> int:
     """Return the length of an answer, by which the board prices a demand for one leaf."""
-    task = record.task
-    log2 = task.leaf_log2 if wanted.subject is Subject.UPDATE else task.model_log2
+    leaf_bytes, vector_bytes = _measure(record, wanted)
     demand = Demand(
         round_id=record.round_id,
         client=wanted.client,
         first_leaf=leaf,
         leaf_count=1,
-        leaf_bytes=spec.WORD_BYTES << log2,
+        leaf_bytes=leaf_bytes,
         deadline=0,
         root=bytes(32),
         challenger=bytes(20),
         bond_wei=0,
         reward_wei=0,
-        vector_bytes=spec.WORD_BYTES * task.size,
+        vector_bytes=vector_bytes,
         subject=wanted.subject,
     )
     return compute_answer_bytes(demand)
@@ -200,33 +219,61 @@ class Demander:
         receipt = self.chain.send(call, key=key, sender=self.account)
         return Happening(what="withheld", round_id=demand.round_id, message=describe(demand), tx=receipt.tx)
 
-    def demand(self, record: RoundRecord) -> Iterator[Happening]:
-        """Demand a leaf of the first vector of a proposed round that could not be had, and tell it.
+    def demand(self, record: RoundRecord, *, matrix: bool = False) -> Iterator[Happening]:
+        """Demand a leaf of every vector of a proposed round that could not be had, and tell it.
 
-        One demand a round: what is withheld voids it, and the price rises with the demands that are open. Only in tasks
-        with an availability board, whose aggregators and attestors know what they owe.
+        A few a round: what is withheld voids it, and the price rises with the demands that are open. Only in tasks with
+        an availability board, whose aggregators and attestors know what they owe.
+
+        Args: matrix: also a leaf of the proposed matrix, and another one each time when those before were shown.
         """
-        wanted = next(iter(list_wanted(record)), None)
-        has_board = record.task.board == self.chain.contracts.addresses[BOARD]
-        if wanted is None or not has_board or self._has_demanded(record.round_id):
+        if record.task.board != self.chain.contracts.addresses[BOARD]:
             return
-        receipt = self._send(record, wanted, self._choose_leaf(record, wanted))
-        demand = read_demand(receipt.find("LeavesDemanded").args["demand"])
-        yield Happening(what="demand leaves", round_id=record.round_id, message=describe(demand), tx=receipt.tx)
+        before = self._list_demanded(record.round_id)
+        for number, wanted in enumerate(self._list_due(record, before, matrix=matrix), start=len(before)):
+            receipt = self._send(record, wanted, number)
+            demand = read_demand(receipt.find("LeavesDemanded").args["demand"])
+            yield Happening(what="demand leaves", round_id=record.round_id, message=describe(demand), tx=receipt.tx)
 
-    def _has_demanded(self, round_id: int) -> bool:
+    def _list_due(self, record: RoundRecord, before: Sequence[Demand], *, matrix: bool) -> list[Wanted]:
+        """Return what is to be demanded now. Args: before: what this account has demanded in the round."""
+        demanded = {Wanted(subject=demand.subject, client=demand.client) for demand in before}
+        due = [wanted for wanted in list_wanted(record) if wanted not in demanded]
+        is_open = any(demand.subject is Subject.MATRIX for demand in fetch_open_demands(self.chain, record.round_id))
+        wanted = Wanted(subject=Subject.MATRIX, client=0)
+        tried = sum(demand.subject is Subject.MATRIX for demand in before)
+        if matrix and not is_open and tried < count_leaves(record, wanted):
+            due.append(wanted)
+        return due[: _MOST_DEMANDS - len(before)]
+
+    def _list_demanded(self, round_id: int) -> list[Demand]:
         demanded = self.chain.events(names=EVENTS[:1], round_id=round_id)
-        return any(event.args["challenger"] == self._address for event in demanded)
+        return [read_demand(event.args["demand"]) for event in demanded if event.args["challenger"] == self._address]
 
-    def _choose_leaf(self, record: RoundRecord, wanted: Wanted) -> int:
-        """Return a leaf that nobody could foresee, the same one after a restart."""
-        key, journal = self._key(record, wanted), self.chain.journal
+    def _choose_leaf(self, key: str, record: RoundRecord, wanted: Wanted) -> int:
+        """Return a leaf that nobody could foresee and nobody has demanded, the same one after a restart."""
+        journal = self.chain.journal
         if journal.get_note(key) is None:
-            journal.note(key, {"leaf": secrets.randbelow(count_leaves(record, wanted))})
+            events = self.chain.events(names=EVENTS[:1], round_id=record.round_id)
+            demands = [read_demand(event.args["demand"]) for event in events]
+            taken = {
+                demand.first_leaf + at
+                for demand in demands
+                if (demand.subject, demand.client) == (wanted.subject, wanted.client)
+                for at in range(demand.leaf_count)
+            }
+            count = count_leaves(record, wanted)
+            if len(taken) >= count:
+                raise NotFoundError(f"every leaf of round {record.number}'s vector has been demanded")
+            while (leaf := secrets.randbelow(count)) in taken:
+                pass
+            journal.note(key, {"leaf": leaf})
         return int((journal.get_note(key) or {})["leaf"])
 
-    def _send(self, record: RoundRecord, wanted: Wanted, leaf: int) -> Receipt:
-        arguments, key = make_demand_call(record, wanted, leaf), self._key(record, wanted)
+    def _send(self, record: RoundRecord, wanted: Wanted, number: int) -> Receipt:
+        key = self._key(record, wanted, number)
+        leaf = self._choose_leaf(key, record, wanted)
+        arguments = make_demand_call(record, wanted, leaf)
         bond_wei = self._get_bond(key, record, compute_price_bytes(record, wanted, leaf))
         call = self.chain.contracts.to(BOARD, "demandLeaves", *arguments, value_wei=bond_wei)
         return self.chain.send(call, key=key, sender=self.account)
@@ -245,8 +292,8 @@ class Demander:
             journal.note(note, {"wei": str(_MARGIN * price_wei)})
         return int((journal.get_note(note) or {})["wei"])
 
-    def _key(self, record: RoundRecord, wanted: Wanted) -> str:
-        place = f"{wanted.subject.name.lower()}/{wanted.client}"
+    def _key(self, record: RoundRecord, wanted: Wanted, number: int) -> str:
+        place = f"{wanted.subject.name.lower()}/{wanted.client}/{number}"
         return f"{self.chain.fingerprint}/dispute/{record.round_id}/demand/{place}"
 
 

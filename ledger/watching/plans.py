@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from ledger import krum_disputes, spec
@@ -19,16 +21,17 @@ Steps = tuple[Proof, ...]
 Plan = Steps | Move
 
 
-def make_plan(record: RoundRecord, report: AuditReport) -> Plan:
+def make_plan(record: RoundRecord, report: AuditReport, shown: Mapping[int, bytes] | None = None) -> Plan:
     """Return the cheapest way to dispute a round: its smallest proof, or else the opening of a game.
 
     A proof that no transaction can carry is brought in a session.
 
-    Args: record: a round in its challenge window. report: its replay, with findings.
+    Args: record: a round in its challenge window. report: its replay, with findings. shown: openings of leaves of the
+    proposed matrix, by index.
     Raises: NotFoundError: no finding can be proved on chain; says why for each.
     """
     try:
-        proof = make_proof(record, report)
+        proof = make_proof(record, report, shown)
     except NotFoundError:
         plan = _plan_about_krum(record) if record.task.rule in KRUM and record.proposal is not None else None
         if plan is None:
@@ -36,6 +39,11 @@ def make_plan(record: RoundRecord, report: AuditReport) -> Plan:
         return plan
     is_too_long = proof.function == "proveDirect" and proof.size_bytes > MAX_DIRECT_BYTES
     return _split(record, proof) if is_too_long else (proof,)
+
+
+def is_matrix_wrong(report: AuditReport) -> bool:
+    """Whether a replay found another matrix than the proposed one, which only the aggregator has."""
+    return any(finding.clause == "8" for finding in report.findings)
 
 
 def _split(record: RoundRecord, direct: Proof) -> Steps:

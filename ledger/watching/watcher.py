@@ -16,11 +16,11 @@ from ledger.store import ContentStore
 from ledger.units import format_wei
 from ledger.watching.challenger import Challenger, get_standing
 from ledger.watching.decisions import Standing, Step
-from ledger.watching.demands import Demander
+from ledger.watching.demands import Demander, fetch_matrix_leaves
 from ledger.watching.games import open_game
 from ledger.watching.happening import Happening, Player, guard
 from ledger.watching.logbook import Logbook
-from ledger.watching.plans import Plan, make_plan
+from ledger.watching.plans import Plan, is_matrix_wrong, make_plan
 
 _MOST_STEPS = 5
 """Steps about one round in one look: ticket, proof, contest, claim, and one that somebody else came before."""
@@ -124,7 +124,8 @@ class Watcher:
             except NotFoundError:
                 # A proof may lack nothing but what the aggregator keeps to itself.
                 if self._demander is not None and round_id in self._reports:
-                    yield from self._demander.demand(self._reports[round_id][0])
+                    record, report = self._reports[round_id]
+                    yield from self._demander.demand(record, matrix=is_matrix_wrong(report))
                 raise
             if done is not None:
                 yield done
@@ -160,7 +161,9 @@ class Watcher:
                 self._replay(round_id)
             if round_id not in self._reports:
                 raise NotFoundError("what was found wrong before cannot be replayed now: evidence has gone")
-            self._plans[round_id] = make_plan(*self._reports[round_id])
+            record, report = self._reports[round_id]
+            shown = fetch_matrix_leaves(self.chain, round_id) if is_matrix_wrong(report) else {}
+            self._plans[round_id] = make_plan(record, report, shown)
         return self._plans[round_id]
 
     def _let_go(self, round_id: int, standing: Standing) -> Happening:

@@ -233,6 +233,16 @@ def test_no_flipped_bit_is_an_answer(case, data):
 
 
 @given(demands())
+def test_every_leaf_of_an_answer_is_opened_as_if_it_had_been_demanded_alone(case):
+    vector, demand = case
+    chunks = spec.split_chunks(vector, demand.leaf_bytes)
+    leaves = [spec.hash_leaf(chunk) for chunk in chunks]
+    opened = availability.open_leaves(demand, availability.encode_answer(demand, vector))
+    asked_for = range(demand.first_leaf, demand.first_leaf + demand.leaf_count)
+    assert opened == {at: chunks[at] + b"".join(spec.compute_inclusion_proof(leaves, at)) for at in asked_for}
+
+
+@given(demands())
 def test_one_leaf_has_the_path_of_an_inclusion_proof(case):
     vector, demand = case
     leaves = [spec.hash_leaf(chunk) for chunk in spec.split_chunks(vector, demand.leaf_bytes)]

@@ -186,7 +186,12 @@ def test_krum_takes_as_many_clients_as_a_proposal_has_room_for_distances() -> No
         ("[5, 6]", "[5, 9]", (13, 5), "there is no client 9"),
         ("[5, 6]", "[5, x]", (13, 15), "expected a whole number"),
         ("attack: sign-flip, ", "", (11, 5), "needs one of the keys attack, drop, withhold, aggregator, malform"),
-        ("clients:\n", "availability: {attestors: 4, threshold: 2}\nclients:\n", (7, 30), "expected 3 (more than half) to 4"),
+        (
+            "clients:\n",
+            "availability: {attestors: 4, threshold: 2}\nclients:\n",
+            (7, 30),
+            "expected 3 (more than half) to 4",
+        ),
         ("clients:\n", "availability: {threshold: 4}\nclients:\n", (7, 16), "expected 2 (more than half) to 3"),
         ("clients:\n", "availability: {attestors: 33}\nclients:\n", (7, 16), "less than or equal to 32"),
         ("drop: [5, 6]", "withhold: 9", (13, 5), "there is no client 9"),

@@ -223,11 +223,12 @@ class SteppedRound:
     def _order(self) -> list[str]:
         return sorted(CLIENTS, key=lambda who: self.ids[who])
 
-    def propose(self, *, distance_lie: int = 0, aggregate_lie: int = 0) -> None:
+    def propose(self, *, distance_lie: int = 0, aggregate_lie: int = 0, matrix_lie: int = 0) -> None:
         """Put the honest aggregate of all three updates forward.
 
         Args: distance_lie: what is added to Krum's distance of the first two. aggregate_lie: what is added to
-        coordinate 77 of the aggregate; such an aggregator posts a matrix that nobody can open, too.
+        coordinate 77 of the aggregate; such an aggregator posts a matrix that nobody can open, too. matrix_lie: what is
+        added to every value of the posted matrix.
         """
         order, matrix, params = self._order, self.matrix, self.task.rule_params()
         result = np.array(spec.aggregate(params, matrix.tolist(), [1, 1, 1]), dtype=np.int32)
@@ -250,7 +251,7 @@ class SteppedRound:
         manifest = spec.encode_manifest(self.manifest(entries, base=self.base, **named))
         proposal = spec.Proposal(
             aggregate_root=commitments.compute_vector_root(result, 5),
-            matrix_root=commitments.compute_matrix_root(matrix, 3) if not aggregate_lie else b"\x09" * 32,
+            matrix_root=commitments.compute_matrix_root(matrix + matrix_lie, 3) if not aggregate_lie else b"\x09" * 32,
             model_root=commitments.compute_vector_root(model, 5),
             members_root=spec.compute_members_root([self.member(who) for who in order]),
             data_id=self._put_block(manifest),
