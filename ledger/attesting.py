@@ -24,8 +24,9 @@ from ledger.statements import (
     write_file,
 )
 from ledger.store import ContentStore
-from ledger.watching.demands import Answerer, make_answer
+from ledger.watching.demands import Answerer
 from ledger.watching.happening import Happening, guard
+from ledger.watching.leaves import make_answer
 
 if TYPE_CHECKING:
     from eth_account.signers.local import LocalAccount

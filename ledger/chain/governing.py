@@ -61,6 +61,14 @@ class Governing(Reads):
         timelock = self.contracts.addresses.get(artifacts.TIMELOCK)
         return timelock is not None and self.get_governor() == timelock
 
+    def get_governing_delay(self) -> int:
+        """Return for how many seconds an act of the timelock waits."""
+        return int(self._read(self.contracts.to(artifacts.TIMELOCK, "getMinDelay")))
+
+    def get_act_time(self, operation_id: bytes) -> int:
+        """Return the second from which on the timelock executes an act; 0 while not scheduled, 1 once it is done."""
+        return int(self._read(self.contracts.to(artifacts.TIMELOCK, "getTimestamp", operation_id)))
+
     def govern(self, call: Call, *, key: str, sender: LocalAccount) -> Receipt:
         """Send what only the governor may do; where that is a timelock, schedule it, wait for its time and execute it.
 

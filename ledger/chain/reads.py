@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ledger import artifacts, spec
+from ledger import spec
 from ledger.chain.calls import Call, Contracts
 from ledger.chain.connection import Connection, NodeRefused, move_clock, to_address, to_bytes, to_hex, to_quantity
 from ledger.chain.logs import fetch_logs
@@ -143,14 +143,6 @@ class Reads:
     def get_successor(self) -> bytes:
         """Return the address of the ledger that takes this one's place; zeros while none is named."""
         return bytes(self._read(self.contracts.to_ledger("successor")))
-
-    def get_governing_delay(self) -> int:
-        """Return for how many seconds an act of the timelock waits."""
-        return int(self._read(self.contracts.to(artifacts.TIMELOCK, "getMinDelay")))
-
-    def get_act_time(self, operation_id: bytes) -> int:
-        """Return the second from which on the timelock executes an act; 0 while not scheduled, 1 once it is done."""
-        return int(self._read(self.contracts.to(artifacts.TIMELOCK, "getTimestamp", operation_id)))
 
     def is_court(self, account: Address) -> bool:
         """Return whether the ledger takes an account's verdicts."""

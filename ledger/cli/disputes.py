@@ -56,7 +56,8 @@ def list_games(session: Session, round_id: int | None = None) -> list[dict[str, 
 
 def list_demands(session: Session, round_id: int | None = None) -> list[dict[str, Any]]:
     """Return the open demands as rows."""
-    from ledger.watching.demands import describe, fetch_open_demands
+    from ledger.watching.demands import fetch_open_demands
+    from ledger.watching.leaves import describe
 
     return [
         {
