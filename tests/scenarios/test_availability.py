@@ -2,9 +2,9 @@
 
 import pytest
 from eth_utils.crypto import keccak
-from ledger_world import ETHER, OTHER_BYTES, UNAVAILABLE, lie
+from ledger_world import CLIENT_STAKE, ETHER, OTHER_BYTES, UNAVAILABLE, lie
 
-from ledger import availability, disputes, signing, spec
+from ledger import accusations, availability, disputes, signing, spec
 from ledger.availability import Subject
 from ledger.errors import NotFoundError, Reverted, WrongPhase
 from ledger.spec import certificates
@@ -331,3 +331,19 @@ def test_defended_an_unavailable_update_that_is_shown_on_chain_is_no_longer_excl
     certify(world, round_).propose().finalise()
     with pytest.raises(NotFoundError):
         round_.make_proof()
+
+
+@pytest.mark.parametrize("mode", spec.CommitMode, ids=lambda mode: mode.name.lower())
+def test_defended_in_every_mode_whoever_signed_for_what_nobody_shows_pays_half(world, mode):
+    round_ = certify(world, open_round(world, mode=mode).commit()).propose()
+    demanded = demand(world, round_, Subject.UPDATE, client=2)
+    fail(world, demanded)
+    (certified,) = world.chain.events(names=("Certified",), round_id=round_.round_id)
+    named = {name: certified.args[name] for name in ("excluded", "signers", "signatures")}
+    certificate = availability.Certificate(**named)
+    ids = list(world.attestors)
+    proofs = accusations.accuse_of_not_serving(round_.record(), demanded, certificate, ids)
+    for attestor, proof in zip(ids, proofs, strict=False):
+        assert world.send("prove", proof, by=world.people.stranger).find("Unserved").args["attestor"] == attestor
+    stakes = [world.chain.get_participant(attestor).stake_wei for attestor in ids]
+    assert [CLIENT_STAKE - stake for stake in stakes] == [CLIENT_STAKE // 2, CLIENT_STAKE // 2, 0]
