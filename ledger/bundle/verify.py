@@ -220,9 +220,8 @@ def walk_proof(root, key, proof):
     Raises: Bad FT703: the proof is not one of this root and key.
     """
     path, nodes, want, node = to_nibbles(keccak(key)), iter(proof), root, None
-    if not proof:
-        require(root == keccak(b"\x80"), "FT703", "an empty proof of a trie that is not empty")
-        return None
+    if root == keccak(b"\x80") and proof in ([], [b"\x80"]):
+        return None  # an empty trie, which nodes write either way
     value = None
     while want:
         if isinstance(want, bytes):
@@ -1006,7 +1005,7 @@ class Replay:
         ended = self.r.ended or {}
         self.data_id, self.excluded = ended.get("data_id", ZERO), ended.get("excluded", b"")
         self.proposal = ended if "proposal_hash" in ended else None
-        self.members, self.findings, self.is_attested = {}, [], False
+        self.members, self.findings, self.is_attested, self.is_whole = {}, [], False, True
 
     def find(self, check, code, message, client=None):
         """Note a finding."""
@@ -1019,7 +1018,8 @@ class Replay:
         if not is_voided and is_listed and (self.data_id != ZERO or self.excluded):
             manifest = self.check_manifest()
             updates = self.check_updates(manifest) if manifest else []
-            if self.proposal and manifest and len(updates) == len(self.members) - len(self.excluded) // 6 > 0:
+            self.is_whole = bool(manifest) and len(updates) == len(self.members) - len(self.excluded) // 6 > 0
+            if self.proposal and self.is_whole:
                 self.check_proposal(updates)
                 self.check_aggregate(updates, manifest)
             self.check_lineage()
@@ -1283,7 +1283,9 @@ def matches(value, form):
 
 
 BLOCK = {"hash": HEX32, "number": NUMBER}
-GAP = {"cid": "b[a-z2-7]{58}", "code": "FT801|FT708", "kind": "[a-z]+", "round": (NUMBER, None)}
+CID = "baf(krei|ybei)[a-h][a-z2-7]{50}[aeimquy4]"
+KINDS = "layout|script|list|manifest|base|aggregate|model|update"
+GAP = {"cid": CID, "code": "FT801|FT708", "kind": KINDS, "round": (NUMBER, None)}
 FORM = {
     "format": "fedtrail-bundle-1",
     "level": "public|partner|auditor",
@@ -1372,9 +1374,9 @@ class Bundle:
 
     def __init__(self, data, trust):
         self.data, self.trust = data, trust
-        self.findings, self.rounds, self.made = [], [], {}
+        self.findings, self.rounds, self.made, self.partial = [], [], {}, set()
         self.entries, self.manifest, self.blocks, self.logs = {}, None, {}, []
-        self.ledger, self.state, self.kinds, self.anchor = None, None, {}, None
+        self.ledger, self.state, self.codes, self.kinds, self.anchor = None, None, {}, {}, None
 
     def find(self, check, code, message, number=None, client=None):
         """Note a finding of a check, about a round and a client."""
@@ -1383,11 +1385,11 @@ class Bundle:
 
     def run(self):
         """Return the result: every check as far as what it needs could be read (§6)."""
-        order = ("manifest", "headers", "receipts", "events", "anchor", "counters", "blobs", "replay", "stakes")
-        for check in order:
+        for check in ("manifest", "headers", "receipts", "events", "anchor", "counters", "blobs", "replay", "stakes"):
+            names = CHECKS[7:11] if check == "replay" else (check,)
             try:
                 detail = getattr(self, f"check_{check}")()
-                self.made |= dict.fromkeys((check,) if check != "replay" else CHECKS[7:11], detail)
+                self.made |= dict.fromkeys(names, detail) if detail is not None else {}
             except Bad as bad:
                 self.find(check, bad.code, str(bad))
             except (ValueError, LookupError, TypeError, ArithmeticError, AttributeError, RecursionError) as error:
@@ -1400,14 +1402,17 @@ class Bundle:
         """Return the result as JSON has it."""
         found = sorted(self.findings, key=lambda each: CHECKS.index(each[0]))
         codes = {each["code"] for _, each in found}
-        verdict = "FAILED" if any(not code.startswith("FT8") for code in codes) else "VERIFIED"
-        if verdict == "VERIFIED" and codes:
-            verdict = "INCOMPLETE" if "FT801" in codes else "CONSISTENT"
+        if any(not code.startswith("FT8") for code in codes):
+            verdict = "FAILED"
+        elif "FT801" in codes or self.made.keys() != set(CHECKS):
+            verdict = "INCOMPLETE"
+        else:
+            verdict = "CONSISTENT" if codes else "VERIFIED"
         checks = []
         for name in CHECKS:
             here = {each["code"] for check, each in found if check == name}
             accuses = any(not code.startswith("FT8") for code in here)
-            ok = False if accuses else True if name in self.made and not here else None
+            ok = False if accuses else True if name in self.made and not here and name not in self.partial else None
             checks.append({"name": name, "ok": ok, "detail": self.made.get(name) or "not made"})
         return {
             "verdict": verdict,
@@ -1430,24 +1435,20 @@ class Bundle:
         self.entries = read_archive(self.data)
         for name in ("README.txt", "chain/headers.rlp", "chain/receipts.rlp", "manifest.json", "verify.py"):
             require(name in self.entries, "FT722", f"{name} is not in the bundle")
+        notes = sum(name.startswith("checkpoints/") for name in self.entries)
+        require(notes <= 64, "FT716", f"{notes} checkpoints")
         raw = self.read("manifest.json")
-        m = parse_canonical(raw)
-        files = m.pop("files", None) if isinstance(m, dict) else None
-        form = {"bytes": NUMBER, "sha256": "[0-9a-f]{64}"}
-        is_manifest = (
-            isinstance(files, dict) and all(matches(each, form) for each in files.values()) and matches(m, FORM)
-        )
-        require(is_manifest, "FT722", "the manifest is none of fedtrail-bundle-1")
-        m["tasks"] = [int(number) for number in m["tasks"]]
-        is_partner, is_sealed = m["partner"] is not None, any(name.startswith("sealed/") for name in self.entries)
-        whole = is_partner == (m["level"] == "partner") and (m["recipient"] is not None or not is_sealed)
-        require(whole and is_rising(m["tasks"]), "FT722", "the manifest contradicts itself")
+        m = read_manifest(raw)
+        files = m.pop("files")
         self.manifest = m
         self.contracts = {key: bytes.fromhex(text[2:]) for key, text in m["contracts"].items()}
         self.chain_id, self.last = int(m["chain_id"]), int(m["last_block"]["number"])
         self.domain = domain_separator("fedtrail", self.chain_id, self.contracts["ledger"])
         for name in sorted(files.keys() | self.entries.keys() - {"manifest.json", "manifest.dsse.json"}):
             self.check_file(name, files.get(name))
+        for name in self.entries.keys() & {"manifest.json", "manifest.dsse.json"}:
+            if zlib.crc32(self.read(name)) != self.entries[name][2]:
+                self.find("manifest", "FT703", f"{name} has another CRC-32")
         signers = self.check_signatures(raw) if "manifest.dsse.json" in self.entries else []
         return f"{len(files)} files" + "".join(f", signed by {signer}" for signer in signers)
 
@@ -1549,9 +1550,9 @@ class Bundle:
                     self.find("events", bad.code, f"block {log.block}: {bad}")
         for contract, name, args, block in events:
             ledger.apply(contract, name, args, self.blocks[block].now)
-        self.ledger = ledger
         told = set(self.manifest["tasks"]) <= ledger.tasks.keys()
         require(told, "FT705", f"the ledger has {len(ledger.tasks)} tasks, not all that the manifest names")
+        self.ledger = ledger
         return f"{len(ledger.participants)} participants, {len(ledger.tasks)} tasks, {len(ledger.rounds)} rounds"
 
     def check_anchor(self):
@@ -1560,8 +1561,8 @@ class Bundle:
         wrong = {"chain_id": trust.get("chain_id", self.chain_id) != self.chain_id}
         wrong["contract"] = trust.get("contract", self.contracts["ledger"]) != self.contracts["ledger"]
         if "code_hash" in trust and "chain/state.json" in self.entries:
-            code = parse_canonical(self.read("chain/state.json"))["code"]
-            codes = [bytes.fromhex(code[key][2:]) for key in KEYS if key in self.contracts]
+            code = read_state(self.read("chain/state.json"))["code"]
+            codes = [bytes.fromhex(code[key][2:]) for key in KEYS if key in code]
             wrong["code_hash"] = keccak(b"".join(codes)) != trust["code_hash"]
         for name in (name for name, is_wrong in wrong.items() if is_wrong):
             self.find("anchor", "FT404", f"{name} is not the one of the trust file")
@@ -1622,40 +1623,44 @@ class Bundle:
     def check_counters(self):
         """6: the state after the last block agrees with the events, and the contracts are what they should be."""
         require("chain/state.json" in self.entries, "FT801", "no proofs of state in the bundle")
-        state = parse_canonical(self.read("chain/state.json"))
-        is_state = isinstance(state, dict) and state.keys() == {"accounts", "block", "code"}
-        require(is_state and state["block"] == str(self.last), "FT703", "no proofs of state after the last block")
-        same = state["accounts"].keys() == state["code"].keys() == self.contracts.keys()
-        require(same and self.last in self.blocks, "FT703", "proofs of other contracts, or of an unknown block")
-        words = {key: self.prove_account(key, state["accounts"][key], state["code"][key]) for key in self.contracts}
-        codes = {key: bytes.fromhex(state["code"][key][2:]) for key in self.contracts}
-        for key, code in codes.items():
+        state = read_state(self.read("chain/state.json"))
+        same = state["accounts"].keys() == self.contracts.keys() and state["block"] == str(self.last)
+        require(same and self.last in self.blocks, "FT703", "proofs of other contracts, or of another block")
+        self.state = {key: self.prove_account(key, proof) for key, proof in state["accounts"].items()}
+        require(state["code"].keys() == self.contracts.keys(), "FT703", "not the code of every contract")
+        for key, text in state["code"].items():
+            code = bytes.fromhex(text[2:])
+            if keccak(code) != self.codes[key]:
+                self.find("counters", "FT703", f"the code of the {key} is not the one at its address")
             wanted = ("registry", "escrow") if key == "ledger" else () if key == "timelock" else ("ledger",)
             if not all(self.contracts[name] in code for name in wanted):
                 self.find("counters", "FT404", f"the code of the {key} does not name the {' and the '.join(wanted)}")
-        self.state = words
-        self.take = lambda contract, slot: words[contract][slot]
-        for key in self.contracts.keys() & {"court", "session_court", "krum_court", "unmask_court", "board"}:
-            if self.take("ledger", slot_of(int.from_bytes(self.contracts[key], "big"), 3)) != 1:
+        for key in ("court", "session_court", "krum_court", "unmask_court", "board"):
+            if self.state["ledger"].get(slot_of(int.from_bytes(self.contracts[key], "big"), 3)) != 1:
                 self.find("counters", "FT404", f"the ledger does not take verdicts of the {key}")
-        if self.ledger is not None:
-            self.compare_counters()
-        return f"{sum(map(len, words.values()))} slots proven at block {self.last}"
+        if self.ledger is None:
+            return None
+        self.compare_counters()
+        return f"{sum(map(len, self.state.values()))} slots proven at block {self.last}"
 
-    def prove_account(self, key, proof, code):
-        """Return {slot: word} of a contract, proven."""
+    def prove_account(self, key, proof):
+        """Return {slot: word} of a contract, proven against the state root of the last block."""
         require(proof["address"] == "0x" + self.contracts[key].hex(), "FT703", f"a proof of another {key}")
         encoded = walk_proof(self.blocks[self.last].state_root, self.contracts[key], unhex(proof["account"]))
         account = parse_rlp(encoded) if encoded is not None else []
-        require(len(account) == 4, "FT404", f"there is no {key} at {proof['address']}")
-        if keccak(bytes.fromhex(code[2:])) != account[3]:
-            self.find("counters", "FT404", f"the code of the {key} is not the one at its address")
+        is_account = isinstance(account, list) and len(account) == 4 and {len(each) for each in account[2:]} == {32}
+        require(is_account, "FT703", f"there is no {key} at {proof['address']}")
+        self.codes[key] = account[3]
         words = {}
         for slot, nodes in proof["storage"].items():
-            require(re.fullmatch(HEX32, slot), "FT703", f"{slot!r} is no slot")
             value = walk_proof(account[2], bytes.fromhex(slot[2:]), unhex(nodes))
             words[int(slot, 16)] = to_int(parse_rlp(value)) if value else 0
         return words
+
+    def take(self, contract, slot):
+        """Return the word in a proven slot."""
+        require(slot in self.state[contract], "FT703", f"the evidence has no storage proof of slot {slot:#x}")
+        return self.state[contract][slot]
 
     def compare_counters(self):
         """Compare what the ledger counted with what the events say."""
@@ -1722,7 +1727,8 @@ class Bundle:
 
     def check_replay(self):
         """8 to 11: the replay of every round of the tasks (§7)."""
-        require(self.ledger is not None, "FT703", "without the events no round can be replayed")
+        if self.ledger is None:
+            return None
         wanted = [number for number, r in self.ledger.rounds.items() if r.opened["task"] in self.manifest["tasks"]]
         for number in wanted:
             replay = Replay(self.ledger, self.domain, number, self.read_blob)
@@ -1736,14 +1742,15 @@ class Bundle:
                 check, _, message, client = absent[0]
                 more = f", and {len(absent) - 1} more" if len(absent) > 1 else ""
                 self.find(check, "FT801", f"round {number} cannot be replayed: {message}{more}", number)
+            if not replay.is_whole:
+                self.partial |= {"membership", "replay"} | {check for check, *_ in absent}
         done = sum(each["verdict"] in ("pass", "nothing", "voided") for each in self.rounds)
         return f"{done} of {len(wanted)} rounds"
 
     def check_stakes(self):
         """12: every participant's record is what the events give."""
-        require(
-            self.ledger is not None and self.state is not None, "FT801", "without events and state nothing to compare"
-        )
+        if self.ledger is None or self.state is None:
+            return None
         for number, who in self.ledger.participants.items():
             slot = slot_of(number, 6)
             words = [self.take("registry", slot + i) for i in range(3)]
@@ -1762,9 +1769,40 @@ def slot_of(key, slot):
     return int.from_bytes(keccak(word(key) + word(slot)), "big")
 
 
+def read_manifest(data):
+    """Return `manifest.json`. Raises: Bad FT722: it is not as §2 says."""
+    m = parse_canonical(data)
+    files = m.get("files") if isinstance(m, dict) else None
+    line = {"bytes": NUMBER, "sha256": "[0-9a-f]{64}"}
+    is_manifest = isinstance(files, dict) and matches(m, FORM | {"files": dict.fromkeys(files, line)})
+    require(is_manifest, "FT722", "the manifest is none of fedtrail-bundle-1")
+    m["tasks"] = [int(number) for number in m["tasks"]]
+    gaps = [(each["round"] is not None, int(each["round"] or 0), each["cid"], each["kind"]) for each in m["gaps"]]
+    sound = (m["partner"] is not None) == (m["level"] == "partner") and gaps == sorted(set(gaps))
+    sound = sound and (m["recipient"] is None or m["level"] == "auditor") and is_rising(m["tasks"])
+    sound = sound and int(m["first_block"]["number"]) <= int(m["last_block"]["number"])
+    sound = sound and all(NAMES.fullmatch(name) and not name.startswith("manifest.") for name in files)
+    require(sound, "FT722", "the manifest contradicts itself")
+    return m
+
+
+def read_state(data):
+    """Return `chain/state.json`. Raises: Bad FT722: it is not as §3 says."""
+    state, data_hex = parse_canonical(data), "0x([0-9a-f]{2})*"
+    accounts, code = (state.get("accounts"), state.get("code")) if isinstance(state, dict) else (None, None)
+    is_state = isinstance(accounts, dict) and isinstance(code, dict) and state.keys() == {"accounts", "block", "code"}
+    is_state = is_state and matches(state["block"], NUMBER) and matches(code, dict.fromkeys(code, data_hex))
+    for proof in accounts.values() if is_state else ():
+        storage = proof.get("storage") if isinstance(proof, dict) else None
+        slots = {slot: [data_hex] for slot in storage} if isinstance(storage, dict) else {}
+        is_state = is_state and all(re.fullmatch(HEX32, slot) for slot in slots)
+        is_state = is_state and matches(proof, {"account": [data_hex], "address": HEX20, "storage": slots})
+    require(is_state, "FT722", "chain/state.json lacks or misstates something")
+    return state
+
+
 def unhex(texts):
     """Return trie nodes from their hex."""
-    require(matches(texts, ["0x([0-9a-f]{2})*"]), "FT703", "malformed trie nodes")
     return [bytes.fromhex(text[2:]) for text in texts]
 
 
