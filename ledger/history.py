@@ -10,7 +10,7 @@ from ledger import spec
 from ledger.errors import FedtrailError, NotFoundError
 from ledger.layout import Layout, decode_layout
 from ledger.records import NOTHING, Fetched, RoundRecord
-from ledger.store import Cid, Codec, ContentStore
+from ledger.store import Cid, Codec
 
 
 class ChainReader(Protocol):
@@ -50,6 +50,16 @@ class ChainReader(Protocol):
         """Return decoded events in order."""
 
 
+class BlobReader(Protocol):
+    """What a record needs of a store; every `ledger.store.ContentStore` is one, and so is an open bundle."""
+
+    def get(self, cid: Cid, *, max_bytes: int) -> bytes:
+        """Return a blob of at most max_bytes after hashing each of its blocks."""
+
+    def get_block(self, cid: Cid) -> bytes:
+        """Return one block after hashing it."""
+
+
 def raw_cid(digest: bytes) -> Cid:
     """Return the CID of a blob that is one raw block: manifests, layouts and scripts are."""
     return Cid(codec=Codec.RAW, digest=digest)
@@ -60,7 +70,7 @@ def get_max_bytes(task: spec.Task) -> int:
     return spec.HEADER_BYTES + spec.WORD_BYTES * task.size + spec.TRAILING_ALLOWANCE_BYTES
 
 
-def fetch(store: ContentStore, cid: Cid | None, max_bytes: int) -> Fetched:
+def fetch(store: BlobReader, cid: Cid | None, max_bytes: int) -> Fetched:
     """Return a blob, or the reason why it did not come."""
     if cid is None:
         return NOTHING
@@ -70,7 +80,7 @@ def fetch(store: ContentStore, cid: Cid | None, max_bytes: int) -> Fetched:
         return Fetched(cid=str(cid), data=None, problem=problem)
 
 
-def fetch_block(store: ContentStore, digest: bytes) -> Fetched:
+def fetch_block(store: BlobReader, digest: bytes) -> Fetched:
     """Return a blob that is one raw block, named by its digest on the chain, or the reason why it did not come."""
     cid = raw_cid(digest)
     try:
@@ -93,7 +103,7 @@ _OUTCOMES = ("Proposed", "Abandoned")
 _COMMITS = ("SegmentCommitted", "Committed", "RootCommitted")
 
 
-def load_round(chain: ChainReader, store: ContentStore, round_id: int) -> RoundRecord:
+def load_round(chain: ChainReader, store: BlobReader, round_id: int) -> RoundRecord:
     """Return everything that chain and store say about a round.
 
     Args: chain: connected and checked. store: where the blobs are. round_id: number within the ledger, from 1.
@@ -142,7 +152,7 @@ def load_round(chain: ChainReader, store: ContentStore, round_id: int) -> RoundR
     )
 
 
-def _fetch_list(store: ContentStore, history: Iterable[Any]) -> Fetched | None:
+def _fetch_list(store: BlobReader, history: Iterable[Any]) -> Fetched | None:
     posted = next((event for event in history if event.name == "RootCommitted"), None)
     return None if posted is None else fetch_block(store, posted.args["list_id"])
 
@@ -194,7 +204,7 @@ def _find_previous(chain: ChainReader, round_id: int, task_id: int, task: spec.T
     return task.genesis_model, spec.ZERO_DIGEST
 
 
-def _fetch_layout(store: ContentStore, task: spec.Task) -> Layout | None:
+def _fetch_layout(store: BlobReader, task: spec.Task) -> Layout | None:
     fetched = fetch_block(store, task.layout_digest)
     if fetched.data is None:
         return None
@@ -202,7 +212,7 @@ def _fetch_layout(store: ContentStore, task: spec.Task) -> Layout | None:
     return layout if layout.size == task.size else None
 
 
-def _fetch_blobs(store: ContentStore, task: spec.Task, data_id: bytes, clients: set[int]) -> dict[str, Any]:
+def _fetch_blobs(store: BlobReader, task: spec.Task, data_id: bytes, clients: set[int]) -> dict[str, Any]:
     """Fetch the manifest and what it names; an unreadable manifest leaves everything else missing."""
     nothing = {"base": NOTHING, "aggregate": NOTHING, "model": NOTHING}
     missing: dict[str, Any] = {**nothing, "updates": dict.fromkeys(clients, NOTHING)}
