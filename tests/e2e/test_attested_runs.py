@@ -13,11 +13,11 @@ from fl.federation import Federation, Progress, find_unmet
 from ledger import devnet, spec
 from ledger.chain import Chain, Role, deploy
 from ledger.devnet import funded_account
-from ledger.errors import StoreUnreachable
+from ledger.errors import StoreUnreachable, Unavailable
 from ledger.journal import Journal
 from ledger.project import Project
 from ledger.records import Grade, Verdict
-from ledger.store import EmbeddedStore
+from ledger.store import Cid, EmbeddedStore
 
 pytestmark = pytest.mark.chain
 ScriptWriter = Callable[..., Path]
@@ -113,6 +113,33 @@ def test_a_store_that_is_down_ends_the_run_and_excludes_nobody(
     monkeypatch.undo()
     result = Federation.resume(project, script.stem).run()
     assert (result.verdict, result.rounds[0].excluded) == (Verdict.PASS, ())
+
+
+def test_whom_a_certificate_excludes_the_aggregator_excludes_though_it_has_the_update(
+    project: Project, write_script: ScriptWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    get = EmbeddedStore.get
+    lost: set[Cid] = set()
+    attesting: list[bool] = []
+
+    def lose_one(store: EmbeddedStore, cid: Cid, **named: int) -> bytes:
+        if attesting:
+            lost.update({cid} if not lost else ())
+            if cid in lost:
+                raise Unavailable(cid=cid, found=0, stores=1, seconds=0.0, consequence="")
+        return get(store, cid, **named)
+
+    def notice(progress: Progress) -> None:
+        if (progress.stage, progress.done) == ("publish", progress.total):
+            attesting.append(True)
+        if (progress.stage, progress.done) == ("attest", progress.total):
+            attesting.clear()
+
+    monkeypatch.setattr(EmbeddedStore, "get", lose_one)
+    (item,) = Federation.start(project, write_script(availability=BOARD), observer=notice).run().rounds
+    assert [code for _, code in item.excluded] == ["FT801"]
+    assert (item.verdict, item.included) == (Verdict.PASS, 4)
+    assert "its update is available now" in item.report.attested[0]
 
 
 SMALL = {"clients": {"count": 3}, "run": {"rounds": 1, "seed": 3, "rule": {"name": "median"}}, "availability": BOARD}
