@@ -24,16 +24,17 @@ def compute_distances(updates: Int32Array, bound: int) -> list[list[int]]:
 
     Args: updates: int32[n, d], d < 2**32. bound: 1 to 2**23 - 1.
     """
-    gram = _compute_gram(updates, bound)
+    gram = compute_gram(clamp(updates, bound))
     norms = [gram[i][i] for i in range(len(gram))]
     return [[norms[i] + norms[j] - 2 * g for j, g in enumerate(row)] for i, row in enumerate(gram)]
 
 
-def _compute_gram(updates: Int32Array, bound: int) -> list[list[int]]:
+def compute_gram(updates: Int32Array) -> list[list[int]]:
+    """Return the n × n exact inner products of updates. Args: updates: int32[n, d] below 2**23 in magnitude."""
     n, d = updates.shape
     limbs = np.zeros((2 * n, 2 * n), dtype=np.int64)
     for part in iter_blocks(d, n, entries=min(_BLOCK_ENTRIES, n * _BLOCK_COORDINATES)):
-        limbs += _compute_block(clamp(updates[:, part], bound))
+        limbs += _compute_block(updates[:, part])
     high, mixed, low = limbs[:n, :n], limbs[:n, n:], limbs[n:, n:]
     mixed = mixed + mixed.T
     return _recombine(high, mixed, low)

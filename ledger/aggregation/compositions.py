@@ -1,0 +1,181 @@
+"""Composed rules on arrays (docs/protocol.md §5.9, §5.10): the stages of `spec.compositions` with faster vectors.
+
+The inner products of the clamped updates are computed once, exactly (`distances`); every later stage that mixes or
+leaves out vectors is an n × n matrix of integers, so that coordinates are read again only where a vector is clipped and
+at the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from math import isqrt
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ledger.aggregation.blocks import Int32Array, Int64Array, clamp, iter_blocks, rdiv
+from ledger.aggregation.distances import compute_gram
+from ledger.spec import compositions
+from ledger.spec.compositions import Composition, Context
+from ledger.spec.gram import Gram, Mixture, ceil_sqrt
+from ledger.spec.numbers import rdiv as rdiv_one
+
+_MAX_DIVISOR = 1 << 60
+_MAX_RESULT = 1 << 48
+"""Up to here a double finds a quotient to within one, and the remainder fits int64."""
+
+
+def aggregate_composed(composition: Composition, updates: Int32Array, context: Context, bound: int) -> Int32Array:
+    """Return what `spec.aggregate_composed` returns for the same input, bit for bit.
+
+    Args: updates: int32[n, d], clients in rising id. context: clients, weights and seed. bound: 1 to 2**23 - 1.
+    Returns: int32[d].
+    """
+    rows = ArrayRows(_clamp(updates, bound))
+    values = compositions.evaluate(composition, rows, context, bound)
+    return np.asarray(values, dtype=np.int32)
+
+
+def select_updates(composition: Composition, updates: Int32Array, context: Context, bound: int) -> list[int]:
+    """Return the slots that a composition which only selects is the mean of, rising."""
+    return compositions.select(composition, ArrayRows(_clamp(updates, bound)), context)
+
+
+def _clamp(updates: Int32Array, bound: int) -> Int32Array:
+    return np.ascontiguousarray(clamp(updates, bound), dtype=np.int32)
+
+
+class ArrayRows:
+    """m vectors, each an integer mixture of the n rows of an array."""
+
+    def __init__(self, base: Int32Array, mixture: Mixture | None = None, gram: Gram | None = None) -> None:
+        """Args: base: int32[n, d], below 2**23 in magnitude. mixture: m × n; None for the rows. gram: of the base."""
+        self.base = base
+        self._mixture = mixture
+        self._known = gram
+
+    def __len__(self) -> int:
+        return len(self.base) if self._mixture is None else len(self._mixture)
+
+    @cached_property
+    def _base_gram(self) -> Gram:
+        return compute_gram(self.base) if self._known is None else self._known
+
+    @cached_property
+    def _gram(self) -> Gram:
+        if self._mixture is None:
+            return self._base_gram
+        parts = np.array(self._mixture, dtype=object)
+        product = parts @ np.array(self._base_gram, dtype=object) @ parts.T
+        return [[int(x) for x in row] for row in product]
+
+    def gram(self) -> Gram:
+        """Return all inner products."""
+        return self._gram
+
+    def take(self, slots: Sequence[int]) -> ArrayRows:
+        """Return some of the vectors."""
+        if self._mixture is not None:
+            return ArrayRows(self.base, [self._mixture[slot] for slot in slots], self._base_gram)
+        gram = self._base_gram
+        return ArrayRows(self.base[list(slots)], None, [[gram[i][j] for j in slots] for i in slots])
+
+    def mix(self, mixture: Mixture) -> ArrayRows:
+        """Return the vectors Σ mixture[k][i] x[i]."""
+        if self._mixture is not None:
+            product = np.array(mixture, dtype=object) @ np.array(self._mixture, dtype=object)
+            mixture = [[int(x) for x in row] for row in product]
+        return ArrayRows(self.base, mixture, self._base_gram)
+
+    def shrink(self, squares: Sequence[tuple[int, int]]) -> ArrayRows:
+        """Return every vector scaled down; of mixtures it is never asked."""
+        base = self.base.copy()
+        for row, (radius, norm) in zip(base, squares, strict=True):
+            if norm > radius:
+                # Below 2**23 * 2**39, since a norm is below 2**23 * sqrt(2**32).
+                sizes = np.abs(row).astype(np.int64) * isqrt(radius) // ceil_sqrt(norm)
+                row[:] = np.where(row < 0, -sizes, sizes)
+        return ArrayRows(base)
+
+    def divide(self, weights: Sequence[int], divisor: int) -> Sequence[int]:
+        """Return rdiv(Σ w x, divisor) of every coordinate."""
+        if not divisor:
+            return [0] * self.base.shape[1]
+        coefficients = list(weights)
+        if self._mixture is not None:
+            columns = zip(*self._mixture, strict=True)
+            coefficients = [sum(w * part for w, part in zip(weights, column, strict=True)) for column in columns]
+        return _divide(self.base, coefficients, divisor)  # type: ignore[return-value]  # an array is a sequence
+
+    def middle(self, trim: int, divisor: int) -> Sequence[int]:
+        """Return rdiv of what is left without the `trim` lowest and highest values."""
+        kept = slice(trim, len(self) - trim)
+        return self._by_block(lambda columns: np.sort(columns, axis=1)[:, kept], divisor)
+
+    def nearest(self, count: int, divisor: int) -> Sequence[int]:
+        """Return rdiv of the sum of the values nearest to the median, ties to the lower value."""
+        return self._by_block(lambda columns: _find_nearest(columns, count), divisor)
+
+    def _by_block(self, choose: Callable[[Int64Array], Int64Array], divisor: int) -> Sequence[int]:
+        result = np.empty(self.base.shape[1], dtype=np.int64)
+        for part in iter_blocks(self.base.shape[1], len(self)):
+            columns = np.ascontiguousarray(self._block(part).T)
+            result[part] = rdiv(choose(columns).sum(axis=1, dtype=np.int64), divisor)
+        return result  # type: ignore[return-value]
+
+    def _block(self, part: slice) -> Int64Array:
+        block = self.base[:, part]
+        if self._mixture is None:
+            return block.astype(np.int64)
+        # Exact in doubles: the parts of a row sum up to less than 2**30, a coordinate is below 2**23.
+        mixed = np.array(self._mixture, dtype=np.float64) @ block
+        return mixed.astype(np.int64)
+
+    def limit(self, values: Sequence[int], bound: int) -> Sequence[int]:
+        """Return values limited to [-bound, bound]."""
+        limited: Int64Array = np.clip(np.asarray(values), -bound, bound)
+        return limited  # type: ignore[return-value]
+
+
+def _find_nearest(columns: Int64Array, count: int) -> Int64Array:
+    """Return the `count` values of each row that are nearest to its median. Args: columns: int64[d, m]."""
+    ordered, n = np.sort(columns, axis=1), columns.shape[1]
+    twice = ordered[:, (n - 1) // 2] + ordered[:, n // 2]
+    order = np.argsort(np.abs(2 * ordered - twice[:, None]), axis=1, kind="stable")  # of equals the lower value
+    return np.take_along_axis(ordered, order[:, :count], axis=1)
+
+
+def _divide(base: Int32Array, coefficients: Sequence[int], divisor: int) -> Int64Array:
+    """Return rdiv(Σ c x, divisor) per coordinate, exactly, for coefficients and divisors beyond 64 bits of product.
+
+    A double finds the quotient to within one. The remainder 2 Σ c x + b − 2 b q is then below 4 b in magnitude, and
+    int64 holds it although its terms wrap around, since they do so modulo 2**64 alike.
+    """
+    rough = _estimate(base, coefficients, divisor)
+    if divisor > _MAX_DIVISOR or np.max(np.abs(rough), initial=0.0) > _MAX_RESULT:
+        return _divide_slowly(base, coefficients, divisor)
+    quotient = np.floor(rough + 0.5).astype(np.int64)
+    remainder = _wrap(divisor) - quotient * _wrap(2 * divisor)
+    for row, coefficient in zip(base, coefficients, strict=True):
+        if coefficient:
+            remainder += row * _wrap(2 * coefficient)
+    return quotient + remainder // (2 * divisor)
+
+
+def _estimate(base: Int32Array, coefficients: Sequence[int], divisor: int) -> NDArray[np.float64]:
+    rough = np.zeros(base.shape[1])
+    for row, coefficient in zip(base, coefficients, strict=True):
+        if coefficient:
+            rough += row * (coefficient / divisor)
+    return rough
+
+
+def _wrap(x: int) -> np.int64:
+    """Return x modulo 2**64 as int64."""
+    return np.uint64(x & (2**64 - 1)).astype(np.int64)
+
+
+def _divide_slowly(base: Int32Array, coefficients: Sequence[int], divisor: int) -> Int64Array:
+    sums = (sum(c * x for c, x in zip(coefficients, column, strict=True)) for column in base.T.tolist())
+    return np.array([rdiv_one(total, divisor) for total in sums], dtype=np.int64)

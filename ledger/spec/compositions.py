@@ -1,0 +1,378 @@
+"""Composed rules: stages one after the other, as text, and what they make of updates (docs/protocol.md §5.9, §5.10).
+
+A composition is `STAGE+…+STAGE@f`, such as `drop(3)+nnm+trimmed-mean@6`: f is the number of dishonest clients that it
+withstands. Every stage but the last selects, clips or mixes vectors; the last makes one of them. A stage that leaves
+vectors out lowers f for those that follow, by as many as it left out.
+
+The order of the stages and their arithmetic are here and nowhere else. What holds the vectors is a `Rows`: lists of
+integers in the specification, arrays in the fast path, and the two must agree bit for bit.
+"""
+
+from __future__ import annotations
+
+import enum
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from ledger.spec import gram as grams
+from ledger.spec.errors import NotCanonical, RuleNotApplicable
+from ledger.spec.gram import Gram, Mixture
+from ledger.spec.numbers import clamp, rdiv
+
+MAX_TEXT_BYTES = 255
+MAX_STAGES = 8
+MAX_F = (1 << 16) - 1
+_STAGE = re.compile(r"([a-z][a-z-]*)(?:\((0|[1-9][0-9]{0,9})\))?")
+_TEXT = re.compile(r"([^@]+)@(0|[1-9][0-9]{0,4})")
+
+
+class Kind(enum.Enum):
+    """What a stage does with the vectors."""
+
+    SELECT = "selects"
+    CLIP = "clips"
+    MIX = "mixes"
+    FINAL = "ends"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageType:
+    """A stage that compositions may have."""
+
+    kind: Kind
+    """What it does."""
+    argument: str = ""
+    """What its number is; "" if it takes none."""
+    needs: Callable[[int], int]
+    """Fewest vectors for which it keeps what it promises against f, by f."""
+
+
+def _most(f: int) -> int:
+    return 2 * f + 1
+
+
+STAGES = {
+    "drop": StageType(kind=Kind.SELECT, argument="times the median norm", needs=_most),
+    "multi-krum": StageType(kind=Kind.SELECT, argument="vectors kept", needs=lambda f: 2 * f + 3),
+    "linkage": StageType(kind=Kind.SELECT, needs=_most),
+    "mda": StageType(kind=Kind.SELECT, needs=_most),
+    "dnc": StageType(kind=Kind.SELECT, needs=_most),
+    "clip": StageType(kind=Kind.CLIP, argument="largest norm, in units of 2^-scale_bits", needs=_most),
+    "median-clip": StageType(kind=Kind.CLIP, needs=_most),
+    "arc": StageType(kind=Kind.CLIP, needs=_most),
+    "nnm": StageType(kind=Kind.MIX, needs=_most),
+    "bucketing": StageType(kind=Kind.MIX, argument="vectors a bucket", needs=_most),
+    "mean": StageType(kind=Kind.FINAL, needs=lambda f: 1),
+    "weighted-mean": StageType(kind=Kind.FINAL, needs=lambda f: 1),
+    "median": StageType(kind=Kind.FINAL, needs=_most),
+    "trimmed-mean": StageType(kind=Kind.FINAL, needs=_most),
+    "meamed": StageType(kind=Kind.FINAL, needs=_most),
+    "bulyan": StageType(kind=Kind.FINAL, needs=lambda f: 4 * f + 3),
+    "geometric-median": StageType(kind=Kind.FINAL, needs=_most),
+    "centered-clipping": StageType(kind=Kind.FINAL, needs=_most),
+    "trust": StageType(kind=Kind.FINAL, argument="client whose update is the reference", needs=lambda f: 2),
+    "foolsgold": StageType(kind=Kind.FINAL, needs=lambda f: 2),
+}
+"""Every stage by its name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One step of a composition."""
+
+    name: str
+    """One of STAGES."""
+    argument: int = 0
+    """Its number; 0 for stages without one."""
+
+    @property
+    def type(self) -> StageType:
+        """What it does."""
+        return STAGES[self.name]
+
+    def __str__(self) -> str:
+        return f"{self.name}({self.argument})" if self.type.argument else self.name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Composition:
+    """A composed rule.
+
+    Raises: NotCanonical: the stages are in no order that means something.
+    """
+
+    stages: tuple[Stage, ...]
+    """1 to MAX_STAGES; the last and only the last ends it."""
+    f: int
+    """Dishonest clients that it withstands, 0 to MAX_F."""
+
+    def __post_init__(self) -> None:
+        kinds = [stage.type.kind for stage in self.stages]
+        if not 1 <= len(kinds) <= MAX_STAGES:
+            raise NotCanonical(what=f"{len(kinds)} stages, allowed are 1 to {MAX_STAGES}")
+        if Kind.FINAL in kinds[:-1] or kinds[-1] is not Kind.FINAL:
+            raise NotCanonical(what=f"{self}: the last stage, and no other, makes one vector of many")
+        if Kind.MIX in kinds and any(kind is Kind.CLIP for kind in kinds[kinds.index(Kind.MIX) :]):
+            raise NotCanonical(what=f"{self}: clipping comes before mixing")
+        if Kind.MIX in kinds and self.stages[-1].name in ("weighted-mean", "trust"):
+            raise NotCanonical(what=f"{self}: {self.stages[-1].name} is about clients, and mixtures are none")
+        if not 0 <= self.f <= MAX_F:
+            raise NotCanonical(what=f"f = {self.f}, allowed are 0 to {MAX_F}")
+        for stage in self.stages:
+            if bool(stage.argument) != bool(stage.type.argument):
+                raise NotCanonical(what=f"{stage.name} takes {stage.type.argument or 'no number'}")
+
+    def __str__(self) -> str:
+        return "+".join(map(str, self.stages)) + f"@{self.f}"
+
+    @property
+    def min_updates(self) -> int:
+        """Fewest updates for which every stage keeps what it promises against f."""
+        bucket = max([stage.argument for stage in self.stages if stage.name == "bucketing"], default=1)
+        # Of buckets of s, f may hold a dishonest update each.
+        return max((stage.type.needs(self.f) - 1) * bucket + 1 for stage in self.stages)
+
+    @property
+    def selects_only(self) -> bool:
+        """Whether it is the mean of some updates, as they are: then the choice can be told by weights of 0 and 1."""
+        return self.stages[-1].name == "mean" and all(s.type.kind is Kind.SELECT for s in self.stages[:-1])
+
+
+def encode_composition(composition: Composition) -> bytes:
+    """Return the text of a composition: what a task's digest is of."""
+    return str(composition).encode("ascii")
+
+
+def decode_composition(data: bytes) -> Composition:
+    """Return the composition of a text.
+
+    Raises: NotCanonical: it is no composition, or another text means the same.
+    """
+    try:
+        text = data.decode("ascii") if len(data) <= MAX_TEXT_BYTES else ""
+    except UnicodeDecodeError:
+        text = ""
+    found = _TEXT.fullmatch(text)
+    if not found:
+        raise NotCanonical(what=f"{data[:MAX_TEXT_BYTES]!r} is no composition such as drop(3)+nnm+trimmed-mean@6")
+    composition = Composition(stages=tuple(map(_decode_stage, found[1].split("+"))), f=int(found[2]))
+    if encode_composition(composition) != data:
+        raise NotCanonical(what=f"{text!r} instead of {str(composition)!r}")
+    return composition
+
+
+def _decode_stage(text: str) -> Stage:
+    found = _STAGE.fullmatch(text)
+    if not found or found[1] not in STAGES:
+        raise NotCanonical(what=f"no stage {text!r}; there are {', '.join(STAGES)}")
+    return Stage(found[1], int(found[2] or 0))
+
+
+# ----------------------------------------------------------------------------------------------------------- evaluation
+
+
+class Rows(Protocol):
+    """n vectors of d integers, of any implementation. Nothing here rounds but `shrink` and `divide`."""
+
+    def __len__(self) -> int:
+        """Return n."""
+
+    def gram(self) -> Gram:
+        """Return all inner products."""
+
+    def take(self, slots: Sequence[int]) -> Rows:
+        """Return some of the vectors, in the given order."""
+
+    def mix(self, mixture: Mixture) -> Rows:
+        """Return the vectors Σ mixture[k][i] x[i]."""
+
+    def shrink(self, squares: Sequence[tuple[int, int]]) -> Rows:
+        """Return every vector scaled down by grams.shrink; (radius², norm²) of each."""
+
+    def divide(self, weights: Sequence[int], divisor: int) -> Sequence[int]:
+        """Return rdiv(Σ w x, divisor) of every coordinate; zeros where the divisor is 0."""
+
+    def middle(self, trim: int, divisor: int) -> Sequence[int]:
+        """Return rdiv of each coordinate's sum without its `trim` lowest and highest values, by the divisor."""
+
+    def nearest(self, count: int, divisor: int) -> Sequence[int]:
+        """Return rdiv of each coordinate's sum of the `count` values nearest to its median, by the divisor."""
+
+    def limit(self, values: Sequence[int], bound: int) -> Sequence[int]:
+        """Return values limited to [-bound, bound]."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """What a composed rule may read beside updates."""
+
+    clients: tuple[int, ...]
+    """Participant id of every slot."""
+    weights: tuple[int, ...]
+    """compute_weight of every slot."""
+    seed: bytes
+    """32 bytes of the ledger for what is left to chance (`compute_seed`)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _State:
+    rows: Rows
+    slots: tuple[int, ...]
+    """Slots of the updates that are left, while rows are updates."""
+    f: int
+    divisor: int
+    """What every coordinate is to be divided by in the end."""
+
+
+def evaluate(composition: Composition, rows: Rows, context: Context, bound: int) -> Sequence[int]:
+    """Return what a composition makes of clamped updates: d integers within [-bound, bound].
+
+    Raises: RuleNotApplicable: there is no update, or the reference of `trust` is not among them.
+    """
+    if not len(rows):
+        raise RuleNotApplicable(rule=str(composition), parameter=composition.f, want=1, got=0)
+    state = _State(rows=rows, slots=tuple(range(len(rows))), f=composition.f, divisor=1)
+    for stage in composition.stages[:-1]:
+        state = _apply(stage, state, context)
+    return rows.limit(_finish(composition.stages[-1], state, context), bound)
+
+
+def select(composition: Composition, rows: Rows, context: Context) -> list[int]:
+    """Return the slots whose mean a composition is that only selects (Composition.selects_only), rising."""
+    state = _State(rows=rows, slots=tuple(range(len(rows))), f=composition.f, divisor=1)
+    for stage in composition.stages[:-1]:
+        state = _apply(stage, state, context)
+    return sorted(state.slots)
+
+
+def _apply(stage: Stage, state: _State, context: Context) -> _State:
+    if stage.type.kind is Kind.SELECT:
+        return _take(state, _select(stage, state))
+    if stage.type.kind is Kind.CLIP:
+        return _State(rows=_clip(stage, state), slots=state.slots, f=state.f, divisor=state.divisor)
+    if stage.name == "nnm":
+        mixture, divisor = grams.mix_nearest(state.rows.gram(), state.f)
+    else:
+        mixture, divisor = grams.mix_buckets(len(state.rows), stage.argument, context.seed)
+    return _State(rows=state.rows.mix(mixture), slots=state.slots, f=state.f, divisor=state.divisor * divisor)
+
+
+def _take(state: _State, kept: Sequence[int]) -> _State:
+    left_out = len(state.rows) - len(kept)
+    slots = tuple(state.slots[i] for i in kept) if len(state.slots) == len(state.rows) else state.slots
+    return _State(rows=state.rows.take(kept), slots=slots, f=max(0, state.f - left_out), divisor=state.divisor)
+
+
+def _select(stage: Stage, state: _State) -> Sequence[int]:
+    if len(state.rows) == 1:
+        return [0]
+    matrix, f = state.rows.gram(), state.f
+    if stage.name == "drop":
+        return grams.select_within_norm(matrix, stage.argument)
+    if stage.name == "multi-krum":
+        return grams.select_multi_krum(matrix, f, stage.argument)
+    selections: dict[str, Callable[[Gram, int], list[int]]] = {
+        "linkage": grams.select_linked,
+        "mda": grams.select_smallest_diameter,
+        "dnc": grams.select_off_direction,
+    }
+    return selections[stage.name](matrix, f)
+
+
+def _clip(stage: Stage, state: _State) -> Rows:
+    matrix = state.rows.gram()
+    squares = [matrix[i][i] for i in range(len(matrix))]
+    if stage.name == "clip":
+        return state.rows.shrink([(stage.argument**2, square) for square in squares])
+    clipped, radius = (
+        grams.find_arc_radius(matrix, state.f) if stage.name == "arc" else grams.find_median_radius(matrix)
+    )
+    return state.rows.shrink([(radius if i in clipped else square, square) for i, square in enumerate(squares)])
+
+
+def _finish(stage: Stage, state: _State, context: Context) -> Sequence[int]:
+    rows, n, f, divisor = state.rows, len(state.rows), state.f, state.divisor
+    if stage.name in ("median", "trimmed-mean"):
+        trim = (n - 1) // 2 if stage.name == "median" else min(f, (n - 1) // 2)
+        return rows.middle(trim, (n - 2 * trim) * divisor)
+    if stage.name == "meamed":
+        return rows.nearest(max(1, n - f), max(1, n - f) * divisor)
+    if stage.name == "bulyan":
+        chosen = grams.select_bulyan(rows.gram(), f)
+        count = max(1, len(chosen) - 2 * f)
+        return rows.take(chosen).nearest(count, count * divisor)
+    weights, total = _weigh(stage, state, context)
+    return rows.divide(weights, total * divisor)
+
+
+def _weigh(stage: Stage, state: _State, context: Context) -> tuple[list[int], int]:
+    rows = state.rows
+    if stage.name == "mean":
+        return [1] * len(rows), len(rows)
+    if stage.name == "weighted-mean":
+        weights = [context.weights[slot] for slot in state.slots]
+        return weights, sum(weights)
+    if stage.name == "geometric-median":
+        return grams.weigh_geometric_median(rows.gram())
+    if stage.name == "centered-clipping":
+        return grams.weigh_centered_clipping(rows.gram())
+    if stage.name == "foolsgold":
+        return grams.weigh_by_difference(rows.gram())
+    clients = [context.clients[slot] for slot in state.slots]
+    if stage.argument not in clients:
+        raise RuleNotApplicable(rule=str(stage), parameter=stage.argument, want="the reference's update", got="none")
+    return grams.weigh_by_trust(rows.gram(), clients.index(stage.argument))
+
+
+class ListRows:
+    """Rows as lists of integers: the normative one."""
+
+    def __init__(self, rows: Sequence[Sequence[int]]) -> None:
+        self.rows = rows
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def gram(self) -> Gram:
+        """Return all inner products."""
+        return grams.compute_gram(self.rows)
+
+    def take(self, slots: Sequence[int]) -> ListRows:
+        """Return some of the vectors."""
+        return ListRows([self.rows[slot] for slot in slots])
+
+    def mix(self, mixture: Mixture) -> ListRows:
+        """Return the vectors Σ mixture[k][i] x[i]."""
+        columns = list(zip(*self.rows, strict=True))
+        return ListRows([[sum(map(int.__mul__, parts, column)) for column in columns] for parts in mixture])
+
+    def shrink(self, squares: Sequence[tuple[int, int]]) -> ListRows:
+        """Return every vector scaled down."""
+        pairs = zip(self.rows, squares, strict=True)
+        return ListRows([[grams.shrink(x, radius, norm) for x in row] for row, (radius, norm) in pairs])
+
+    def divide(self, weights: Sequence[int], divisor: int) -> Sequence[int]:
+        """Return rdiv(Σ w x, divisor) of every coordinate."""
+        columns = zip(*self.rows, strict=True)
+        return [rdiv(sum(map(int.__mul__, weights, column)), divisor) if divisor else 0 for column in columns]
+
+    def middle(self, trim: int, divisor: int) -> Sequence[int]:
+        """Return rdiv of what is left without the `trim` lowest and highest values."""
+        columns = zip(*self.rows, strict=True)
+        return [rdiv(sum(sorted(column)[trim : len(column) - trim]), divisor) for column in columns]
+
+    def nearest(self, count: int, divisor: int) -> Sequence[int]:
+        """Return rdiv of the sum of the values nearest to the median, ties to the lower value."""
+        return [rdiv(sum(_find_nearest(column, count)), divisor) for column in zip(*self.rows, strict=True)]
+
+    def limit(self, values: Sequence[int], bound: int) -> Sequence[int]:
+        """Return values limited to [-bound, bound]."""
+        return [clamp(x, bound) for x in values]
+
+
+def _find_nearest(column: Sequence[int], count: int) -> list[int]:
+    ordered, n = sorted(column), len(column)
+    twice = ordered[(n - 1) // 2] + ordered[n // 2]
+    return sorted(ordered, key=lambda x: (abs(2 * x - twice), x))[:count]
