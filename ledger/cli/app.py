@@ -16,6 +16,7 @@ from ledger.cli.lazy import LazyCommand, LazyGroup
 
 COMMANDS = {
     "attest": LazyCommand("ledger.cli.attest:attest", "Certify which updates could be had, and answer for them."),
+    "bundle": LazyCommand("ledger.cli.bundle:bundle", "Make and read bundles: one file that anybody can check."),
     "checkpoint": LazyCommand("ledger.cli.checkpoint:checkpoint", "Sign what the ledger is; notice split views."),
     "client": LazyCommand("ledger.cli.client:client", "Register, list and show participants."),
     "completion": LazyCommand("ledger.cli.completion:completion", "Print a completion script for your shell."),
@@ -35,6 +36,7 @@ COMMANDS = {
     "script": LazyCommand("ledger.cli.script:script", "Check round scripts, print their schema, write new ones."),
     "stake": LazyCommand("ledger.cli.stake:stake", "Show, deposit and withdraw stakes, and tell what became of them."),
     "store": LazyCommand("ledger.cli.store:store", "Put blobs into the content store and get them out."),
+    "verify": LazyCommand("ledger.cli.verify:verify", "Check a bundle without a node, a store or a network."),
     "watch": LazyCommand("ledger.cli.watch:watch", "Replay every proposal as it appears, and dispute what is wrong."),
 }
 ENTRY_POINTS = "fedtrail.commands"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
+import numpy as np
 import pytest
-from round_maker import RoundMaker, base_values, fetched, make_task
+from round_maker import RoundMaker, base_values, fetched, make_task, update_values
 
-from ledger import spec
+from ledger import disputes, spec
 from ledger.audit import replay
 from ledger.errors import NotFoundError
 from ledger.proving import make_proof
@@ -118,6 +120,29 @@ def test_a_wrong_model_step_is_proved_by_three_leaves() -> None:
     record = replace(lied, proposal_hash=stored)
     proof = make_proof(record, replay(record))
     assert (proof.function, proof.arguments[2]) == ("proveModelStep", 7)
+
+
+def lie_in_matrix(record: RoundRecord, *, slot: int, coordinate: int) -> tuple[RoundRecord, Callable[[int], bytes]]:
+    """Return a round whose matrix holds one wrong value, and what opens a leaf of that matrix."""
+    matrix = np.array([update_values(client) for client in (2, 3, 5, 8, 9)], dtype=np.int32)
+    matrix[slot, coordinate] += 1
+    assert record.proposal is not None
+    root = spec.compute_matrix_root(matrix.tolist(), record.task.matrix_log2)
+    lied = replace(record, proposal=replace(record.proposal, matrix_root=root))
+    return lied, lambda leaf: disputes.encode_matrix_opening(matrix, 1, leaf << 1)
+
+
+def test_a_wrong_matrix_is_proved_by_a_leaf_that_somebody_has_shown() -> None:
+    record, open_leaf = lie_in_matrix(RoundMaker().record(), slot=3, coordinate=13)
+    report = replay(record)
+    matrix = [finding for finding in report.findings if finding.clause == "8"]
+    report = replace(report, findings=tuple(matrix))
+    with pytest.raises(NotFoundError, match="demand one"):
+        make_proof(record, report, {leaf: open_leaf(leaf) for leaf in (0, 5, 9)})
+    proof = make_proof(record, report, {leaf: open_leaf(leaf) for leaf in (5, 6)})
+    assert (proof.function, proof.arguments[2:4]) == ("proveTranspose", (13, 3))
+    client = proof.arguments[-1][len(open_leaf(6)) :][:4]
+    assert client == (8).to_bytes(4, "big")
 
 
 def test_an_aggregate_that_was_withheld_cannot_be_opened_and_says_so() -> None:
