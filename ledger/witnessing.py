@@ -22,6 +22,7 @@ from ledger.checkpoints import (
 )
 from ledger.errors import ChainError, SplitView, UsageError
 from ledger.evidence.fetching import fetch_logs
+from ledger.evidence.receipts import RawLog
 from ledger.notes import NoteKey, SignedNote, parse_note, sign_note
 from ledger.tomlfile import write_atomically
 
@@ -39,15 +40,17 @@ class History:
     """What it comes to."""
     leaves: tuple[bytes, ...]
     """Leaf digests of all events, 32 bytes each."""
-    blocks: tuple[int, ...]
-    """The block of each."""
+    logs: tuple[RawLog, ...]
+    """The events themselves."""
+    places: tuple[tuple[int, int], ...]
+    """Number of the block of each, and its position there."""
 
     def cut(self, block: int, block_hash: bytes) -> Checkpoint:
         """Return the checkpoint of an earlier block.
 
         Args: block_hash: what the same node says its hash is.
         """
-        size = sum(number <= block for number in self.blocks)
+        size = sum(number <= block for number, _ in self.places)
         root = compute_log_root(self.leaves[:size])
         return replace(self.checkpoint, size=size, root=root, block=block, block_hash=block_hash)
 
@@ -70,7 +73,8 @@ def observe(chain: Chain, block: int | None = None) -> History:
     found = fetch_logs(Connection(chain.network.rpc), addresses, chain.network.deploy_block or 0, number)
     if chain.get_block_hash(number) != before:
         raise ChainError(f"block {number} was replaced while it was read", hint="try again")
-    leaves = hash_events([log for _, log in found])
+    logs = tuple(log for _, _, log in found)
+    leaves = hash_events(logs)
     checkpoint = Checkpoint(
         chain_id=chain.network.chain_id,
         ledger=chain.contracts.ledger,
@@ -79,7 +83,8 @@ def observe(chain: Chain, block: int | None = None) -> History:
         block=number,
         block_hash=before,
     )
-    return History(checkpoint=checkpoint, leaves=tuple(leaves), blocks=tuple(number for number, _ in found))
+    places = tuple((number, index) for number, index, _ in found)
+    return History(checkpoint=checkpoint, leaves=tuple(leaves), logs=logs, places=places)
 
 
 def verify_view(chain: Chain, history: History, seen: Checkpoint, *, who: str) -> None:

@@ -87,7 +87,7 @@ def create(session: Session, key_name: str, output: Path | None, fmt: str) -> No
     from ledger import witnessing
 
     signer = _keys(session).load(key_name, session.password())
-    note = witnessing.create(session.chain, signer, _notebook(session), at=int(time.time()))
+    note = witnessing.create(session.chain, signer, get_notebook(session), at=int(time.time()))
     if output is not None:
         write_atomically(output, str(note))
     _print_note("checkpoint.create", note, output, fmt=fmt)
@@ -110,7 +110,7 @@ def cosign(session: Session, path: Path, key_name: str, output: Path | None, fmt
 
     note = parse_note(path.read_bytes())
     signer = _keys(session).load(key_name, session.password())
-    note = witnessing.cosign(session.chain, note, signer, _notebook(session), at=int(time.time()))
+    note = witnessing.cosign(session.chain, note, signer, get_notebook(session), at=int(time.time()))
     write_atomically(output or path, str(note))
     _print_note("checkpoint.cosign", note, output or path, fmt=fmt)
 
@@ -122,7 +122,7 @@ def cosign(session: Session, path: Path, key_name: str, output: Path | None, fmt
 def list_(session: Session, trust_path: Path | None, fmt: str) -> None:
     """List the checkpoints that this project has signed or cosigned."""
     trust = _load_trust(trust_path)
-    rows = [_describe(note, trust) for note in _notebook(session).list()]
+    rows = [_describe(note, trust) for note in get_notebook(session).list()]
     columns = ("block", "block_hash", "size", "root", "signers", *(("witnessed",) if trust else ()))
     empty = "no checkpoints; make one: fedtrail checkpoint create --key NAME"
     print_rows("checkpoint.list", rows, fmt=fmt, columns=columns, empty=empty)
@@ -174,7 +174,7 @@ def _make_look(session: Session, paths: tuple[Path, ...], clients: tuple[str, ..
     from ledger.checkpoints import parse_checkpoint
     from ledger.cli.participants import find_participant
 
-    chain, notebook = session.chain, _notebook(session)
+    chain, notebook = session.chain, get_notebook(session)
     known = [(who, find_participant(session, who).view.id) for who in clients]
     acts = monitoring.read_own_acts(session.journal, chain.fingerprint, _list_signers(session))
 
@@ -236,7 +236,8 @@ def _keys(session: Session) -> NoteKeystore:
     return NoteKeystore(session.project.keys_dir / FOLDER)
 
 
-def _notebook(session: Session) -> Notebook:
+def get_notebook(session: Session) -> Notebook:
+    """Return where the project keeps the checkpoints of its deployment."""
     from ledger.witnessing import Notebook
 
     return Notebook(session.project.state_dir / "checkpoints" / session.chain.fingerprint)

@@ -40,10 +40,13 @@ def fetch_block_receipts(connection: Connection, block: int) -> list[bytes]:
     return [encode_receipt(receipt) for receipt in found]
 
 
-def fetch_logs(connection: Connection, addresses: Sequence[bytes], first: int, last: int) -> list[tuple[int, RawLog]]:
-    """Return the logs of contracts in a range of blocks, both ends included, each with its block's number, in order.
+def fetch_logs(
+    connection: Connection, addresses: Sequence[bytes], first: int, last: int
+) -> list[tuple[int, int, RawLog]]:
+    """Return the logs of contracts in a range of blocks, both ends included, in the order of the chain.
 
     The node is trusted to leave none out; receipts (`fetch_block_receipts`) need no such trust.
+    Returns: number of the block, position in the block, log.
     Raises: CannotReach; Pruned: the node does not serve these blocks.
     """
     found: list[dict[str, Any]] = []
@@ -54,8 +57,8 @@ def fetch_logs(connection: Connection, addresses: Sequence[bytes], first: int, l
             found += connection.request("eth_getLogs", {"address": [to_hex(each) for each in addresses], **blocks})
         except NodeRefused as refusal:
             raise Pruned(first=start, last=end, reason=refusal.detail["reason"]) from None
-    found.sort(key=lambda log: (int(log["blockNumber"], 16), int(log["logIndex"], 16)))
-    return [(int(log["blockNumber"], 16), _make_log(log)) for log in found]
+    placed = [(int(log["blockNumber"], 16), int(log["logIndex"], 16), _make_log(log)) for log in found]
+    return sorted(placed, key=lambda each: each[:2])
 
 
 def fetch_state(connection: Connection, block: int, slots: Mapping[bytes, Sequence[int]]) -> list[AccountProof] | None:
