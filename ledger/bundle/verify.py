@@ -1303,15 +1303,20 @@ Header = namedtuple("Header", "number hash parent state_root receipts_root bloom
 Log = namedtuple("Log", "block address topics data")
 
 
+HEADER_FIELDS = (32, 32, 20, 32, 32, 32, 256, 0, 0, 0, 0, 0, None, 32, 8, 0, 32, 0, 0, 32, 32)
+"""Lengths of a header's fields, up to Osaka; 0 is a number, None is any. The first fifteen are always there."""
+
+
 def decode_header(raw):
-    """Return what a block's header says; forks append fields to the fifteen of the first."""
+    """Return what a block's header says."""
     items = parse_rlp(raw)
-    require(isinstance(items, list) and 15 <= len(items) <= 21, "FT703", "no block header")
-    parent, bloom = items[0], items[6]
-    digests = [items[i] for i in (0, 3, 5)]
-    sizes = all(isinstance(item, bytes) for item in items) and len(bloom) == 256 and {len(d) for d in digests} == {32}
-    require(sizes, "FT703", "a malformed block header")
-    return Header(to_int(items[8]), keccak(raw), parent, items[3], items[5], bloom, to_int(items[11]))
+    is_header = isinstance(items, list) and 15 <= len(items) <= 21 and all(isinstance(item, bytes) for item in items)
+    require(is_header, "FT703", "no block header")
+    for item, size in zip(items, HEADER_FIELDS, strict=False):
+        require(not size or len(item) == size, "FT703", "a block header with a malformed field")
+        require(size != 0 or item[:1] != b"\x00", "FT703", "a block header with a malformed number")
+    number, now = int.from_bytes(items[8], "big"), int.from_bytes(items[11], "big")
+    return Header(number, keccak(raw), items[0], items[3], items[5], items[6], now)
 
 
 def may_hold(bloom, masks):
@@ -1792,12 +1797,12 @@ def read_state(data):
     accounts, code = (state.get("accounts"), state.get("code")) if isinstance(state, dict) else (None, None)
     is_state = isinstance(accounts, dict) and isinstance(code, dict) and state.keys() == {"accounts", "block", "code"}
     is_state = is_state and matches(state["block"], NUMBER) and matches(code, dict.fromkeys(code, data_hex))
-    for proof in accounts.values() if is_state else ():
+    require(is_state, "FT722", "chain/state.json lacks or misstates something")
+    for proof in accounts.values():
         storage = proof.get("storage") if isinstance(proof, dict) else None
         slots = {slot: [data_hex] for slot in storage} if isinstance(storage, dict) else {}
-        is_state = is_state and all(re.fullmatch(HEX32, slot) for slot in slots)
-        is_state = is_state and matches(proof, {"account": [data_hex], "address": HEX20, "storage": slots})
-    require(is_state, "FT722", "chain/state.json lacks or misstates something")
+        is_proof = matches(proof, {"account": [data_hex], "address": HEX20, "storage": slots})
+        require(is_proof and all(re.fullmatch(HEX32, slot) for slot in slots), "FT703", "a malformed proof of state")
     return state
 
 
