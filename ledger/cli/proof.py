@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ledger.proofs.checking import Checked
     from ledger.proofs.format import Proof
     from ledger.proofs.making import Prover
+    from ledger.trust import Trust
 
 F = TypeVar("F", bound=Callable[..., Any])
 TLOG = "tlog-proof"
@@ -190,13 +191,15 @@ def verify(path: Path, data_path: Path | None, trust_path: Path | None, fmt: str
     checked = _check(path, _read(data_path) if data_path is not None else None, trust)
     record = {
         "proof": checked.kind,
+        "chain_id": checked.chain_id,
+        "ledger": checked.ledger,
         **checked.facts,
-        "anchored_at": checked.block,
+        "as_of_block": checked.block,
         "block_hash": checked.block_hash,
         "anchor": checked.anchor,
         "gaps": list(checked.gaps),
     }
-    problem = _find_problem(checked, has_trust=trust is not None)
+    problem = _find_problem(checked, trust)
     if problem is not None and fmt == "json":
         raise FailedWithData(problem, record)
     shown = record if fmt != "table" else {**record, "gaps": "; ".join(checked.gaps) or None}
@@ -206,7 +209,7 @@ def verify(path: Path, data_path: Path | None, trust_path: Path | None, fmt: str
     say(f"VERIFIED: {checked.anchor}")
 
 
-def _check(path: Path, data: bytes | None, trust: Any) -> Checked:
+def _check(path: Path, data: bytes | None, trust: Trust | None) -> Checked:
     from ledger.proofs.checking import check_proof
     from ledger.proofs.format import MAX_PROOF_BYTES, decode_proof_file
     from ledger.proofs.tlog import FIRST_LINE, check_tlog_proof, parse_tlog_proof
@@ -217,11 +220,15 @@ def _check(path: Path, data: bytes | None, trust: Any) -> Checked:
     return check_proof(decode_proof_file(content), data=data, trust=trust)
 
 
-def _find_problem(checked: Checked, *, has_trust: bool) -> FedtrailError | None:
+def _find_problem(checked: Checked, trust: Trust | None) -> FedtrailError | None:
     """Return why a proof that agrees with itself is not enough; None if it is."""
     if checked.anchor is None:
-        what = f"nothing in the trust file vouches for block {checked.block}"
-        return Unanchored(what=what if has_trust else "no trusted block hash or witness was given")
+        what = f"nothing in the trust file vouches for block {checked.block} of ledger 0x{checked.ledger.hex()}"
+        if trust is None:
+            what = "no trusted block hash or witness was given"
+        elif trust.block_hashes and trust.contract is None:
+            what += " (a block's hash counts beside [ledger] contract only)"
+        return Unanchored(what=what)
     if checked.gaps:
         return EvidenceError(f"the proof does not show: {'; '.join(checked.gaps)}")
     return None

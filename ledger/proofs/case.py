@@ -158,15 +158,18 @@ def _read_state(proof: Proof, headers: Mapping[int, Header]) -> dict[int, int] |
 
 
 def find_anchor(proof: Proof, headers: Mapping[int, Header], block: int, trust: Trust) -> str | None:
-    """Return who vouches for a block, or for a later one that is linked to it.
+    """Return who vouches for a block, or for a later one that is linked to it; None for nobody.
 
+    A block alone does not say which of its contracts is the ledger: it counts if the trust file names that, too. A
+    checkpoint names its ledger itself.
     Raises: SplitView: somebody who is trusted says something else about one of the blocks.
     """
     found = []
     for number, want in trust.block_hashes.items():
         if number in headers:
             _compare(headers[number], want, "the trust file")
-            found += [f"block {number} of the trust file"] if number >= block else []
+            counts = number >= block and trust.contract is not None
+            found += [f"block {number} of the trust file"] if counts else []
     if proof.checkpoint is not None:
         note = parse_note(proof.checkpoint.encode("utf-8", "surrogatepass"))
         checkpoint, witnesses = parse_checkpoint(note.text), trust.find_witnesses(note)

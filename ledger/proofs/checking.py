@@ -23,6 +23,10 @@ class Checked:
 
     kind: str
     """event, update, round or model."""
+    chain_id: int
+    """EIP-155 chain id of the ledger that it is about."""
+    ledger: bytes
+    """Address of that ledger, 20 bytes."""
     facts: Mapping[str, Any]
     """What is proven, if the block is the chain's."""
     block: int
@@ -52,6 +56,8 @@ def check_proof(proof: Proof, *, data: bytes | None = None, trust: Trust | None 
     last = case.get_last_block()
     return Checked(
         kind=proof.kind.value,
+        chain_id=proof.chain_id,
+        ledger=proof.ledger,
         facts=facts,
         block=last,
         block_hash=case.headers[last].hash,

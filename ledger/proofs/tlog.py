@@ -133,6 +133,8 @@ def check_tlog_proof(proof: TlogProof, *, data: bytes | None = None, trust: Trus
         facts |= _open_update(domain, name, args, data)
     return Checked(
         kind="event",
+        chain_id=checkpoint.chain_id,
+        ledger=checkpoint.ledger,
         facts=facts,
         block=checkpoint.block,
         block_hash=checkpoint.block_hash,

@@ -174,6 +174,12 @@ def test_a_block_vouches_for_those_before_it_and_not_for_those_after(proofs, inc
     assert check_proof(proof, trust=pin(proof, early)).anchor is None
 
 
+def test_a_block_alone_does_not_say_which_contract_is_the_ledger(proofs):
+    """Anybody may deploy a RoundLedger of their own on the same chain."""
+    for proof in proofs.values():
+        assert check_proof(proof, trust=pin(proof, contract=None)).anchor is None
+
+
 def test_a_pinned_block_with_another_hash_is_a_split_view(proofs):
     for proof in proofs.values():
         number = decode_header(proof.headers[0]).number
