@@ -1,6 +1,7 @@
 """Symbolic execution (halmos), static analysis (slither) and coverage of the contracts.
 
-Their tools are in `.tools`, apart from `.venv`: slither needs an older web3 than the product.
+Their tools are in `.tools`, apart from `.venv`: slither needs an older web3 than the product. Slither is apart from
+halmos, since `make test` runs it: its packages have wheels for every machine that the product's have.
 """
 
 from __future__ import annotations
@@ -15,29 +16,33 @@ from devtools.environment import hash_files, hold_lock, read_stamp, set_up_npm, 
 from devtools.places import PYTHON, ROOT, WINDOWS, Refusal
 
 TOOLS = ROOT / ".tools"
-TOOLS_BIN = TOOLS / ("Scripts" if WINDOWS else "bin")
 HERE = ROOT / "scripts" / "devtools"
-REQUIREMENTS = HERE / "analysis-requirements.txt"
 FOUNDRY = HERE / "foundry"
 SOLC = HERE / "solc.mjs"
 BUILD = ROOT / ".dev" / "forge"
 SYMBOLIC = "contracts/test/symbolic"
 
 
-def set_up_python_tools() -> None:
-    """Install halmos and slither into .tools.
+def set_up_tool(name: str) -> None:
+    """Install a Python program, `<name>-requirements.txt`, into an environment of its own.
 
     Raises: Refusal: a step failed.
     """
+    folder, requirements = TOOLS / name, HERE / f"{name}-requirements.txt"
     with hold_lock():
-        wanted = {"root": str(ROOT), "inputs": hash_files([REQUIREMENTS])}
-        if read_stamp(TOOLS) == wanted:
+        wanted = {"root": str(ROOT), "inputs": hash_files([requirements])}
+        if read_stamp(folder) == wanted:
             return
-        shutil.rmtree(TOOLS, ignore_errors=True)
-        step("environment for the analysis", [sys.executable, "-m", "venv", "--symlinks", TOOLS])
-        pip: list[str | Path] = [TOOLS_BIN / "python", "-m", "pip", "install", "--no-compile", "--no-deps"]
-        step("halmos, slither", [*pip, "-r", REQUIREMENTS])
-        write_stamp(TOOLS, wanted)
+        shutil.rmtree(folder, ignore_errors=True)
+        step(f"environment for {name}", [sys.executable, "-m", "venv", "--symlinks", folder])
+        pip: list[str | Path] = [get_bin(name) / "python", "-m", "pip", "install", "--no-compile", "--no-deps"]
+        step(name, [*pip, "-r", requirements])
+        write_stamp(folder, wanted)
+
+
+def get_bin(name: str) -> Path:
+    """Return the folder of a tool's programs."""
+    return TOOLS / name / ("Scripts" if WINDOWS else "bin")
 
 
 def set_up_forge() -> None:
@@ -50,7 +55,7 @@ def set_up_forge() -> None:
     found = next(FOUNDRY.glob("node_modules/@foundry-rs/forge-*/bin/forge"), None)
     if found is None:
         raise Refusal("forge comes for Linux on x86-64 and for macOS on ARM only")
-    os.environ["PATH"] = os.pathsep.join([str(found.parent), str(TOOLS_BIN), os.environ.get("PATH", "")])
+    os.environ["PATH"] = os.pathsep.join([str(found.parent), str(get_bin("halmos")), os.environ.get("PATH", "")])
     os.environ["FOUNDRY_CONFIG"] = str(FOUNDRY / "foundry.toml")
     os.environ["FOUNDRY_SOLC"] = str(SOLC)
 
@@ -62,7 +67,7 @@ def get_symbolic_stages() -> list[Stage]:
         Stage(
             "symbolic checks",
             [
-                TOOLS_BIN / "halmos",
+                get_bin("halmos") / "halmos",
                 *("--root", ROOT, "--forge-build-out", (BUILD / "symbolic" / "out").relative_to(ROOT)),
                 # More than any loop of these checks takes, so that none is cut short.
                 *("--loop", "40"),
@@ -79,7 +84,7 @@ def get_symbolic_stages() -> list[Stage]:
 
 def get_slither_stages() -> list[Stage]:
     """Return the static analysis; docs/security-analysis.md has the findings that stay, and why."""
-    return [Stage("slither", [PYTHON, HERE / "slither.py", TOOLS_BIN / "slither", SOLC])]
+    return [Stage("slither", [PYTHON, HERE / "slither.py", get_bin("slither") / "slither", SOLC])]
 
 
 def get_coverage_stages() -> list[Stage]:

@@ -82,6 +82,7 @@ def test(options: argparse.Namespace) -> int:
     """Run every check; the daemon's tests only where FEDTRAIL_TEST_IPFS or CI asks for them."""
     environment.set_up()
     environment.set_up_kubo_oracle()
+    analysis.set_up_tool("slither")
     if is_set(IPFS_SWITCH) or is_set("CI"):
         prepare_daemon()
     else:
@@ -89,6 +90,7 @@ def test(options: argparse.Namespace) -> int:
     return checks.run_stages(
         [
             *checks.get_lint_stages(),
+            *analysis.get_slither_stages(),
             *checks.get_contract_stages(),
             *checks.get_generator_stages(),
             *checks.get_pytest_stages(options.rest),
@@ -129,24 +131,34 @@ def reformat(options: argparse.Namespace) -> int:
 
 def execute_symbolically(options: argparse.Namespace) -> int:
     """Run what holds for all inputs."""
-    environment.set_up()
-    analysis.set_up_python_tools()
-    analysis.set_up_forge()
+    prepare_analysis("halmos")
     return checks.run_stages(analysis.get_symbolic_stages())
 
 
-def analyse(options: argparse.Namespace) -> int:
+def run_slither(options: argparse.Namespace) -> int:
     """Run the static analysis of the contracts."""
-    environment.set_up()
-    analysis.set_up_python_tools()
+    prepare_analysis("slither")
     return checks.run_stages(analysis.get_slither_stages())
 
 
 def measure_coverage(options: argparse.Namespace) -> int:
     """Measure which lines and branches of the contracts their tests reach."""
-    environment.set_up()
-    analysis.set_up_forge()
+    prepare_analysis("forge")
     return checks.run_stages(analysis.get_coverage_stages())
+
+
+def analyse(options: argparse.Namespace) -> int:
+    """Run all three, also where one has failed."""
+    return max(action(options) for action in (run_slither, execute_symbolically, measure_coverage))
+
+
+def prepare_analysis(tool: str) -> None:
+    """Install what one analysis needs; halmos compiles with forge."""
+    environment.set_up()
+    if tool != "forge":
+        analysis.set_up_tool(tool)
+    if tool != "slither":
+        analysis.set_up_forge()
 
 
 def generate(options: argparse.Namespace) -> int:
@@ -203,8 +215,9 @@ COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], int], str]] = {
     "lint": (lint, "ruff, mypy, import directions, solhint, prettier"),
     "format": (reformat, "rewrite the sources as the linters want them"),
     "symbolic": (execute_symbolically, "prove properties of the contracts for all inputs (halmos; installs it once)"),
-    "slither": (analyse, "static analysis of the contracts (installs slither once)"),
+    "slither": (run_slither, "static analysis of the contracts (installs slither once)"),
     "coverage": (measure_coverage, "which lines and branches of the contracts their tests reach (installs forge once)"),
+    "analyse": (analyse, "these three, one after the other"),
     "vectors": (generate, "write tests/vectors anew from ledger.spec"),
     "artifacts": (generate, "compile contracts/ into ledger/artifacts_data"),
     "gas": (generate, "measure what each step of a round costs, into benchmarks/gas.json"),
