@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.30;
 
-import {AvailabilityBoard} from "../AvailabilityBoard.sol";
-import {Demand, DemandState, Subject} from "../interfaces/IAttestedBoard.sol";
+import {IAttestedBoard, Demand, DemandState, Subject} from "../interfaces/IAttestedBoard.sol";
 import {Claim} from "../interfaces/IDisputeCourt.sol";
 import {Role} from "../interfaces/IParticipantRegistry.sol";
 import {CommitMode, Phase, Proposal, Rule, Task} from "../interfaces/IRoundLedger.sol";
@@ -53,7 +52,7 @@ abstract contract BoardFixture is LedgerFixture {
         Claim claim;
     }
 
-    AvailabilityBoard internal board;
+    IAttestedBoard internal board;
 
     function setUp() public virtual override {
         super.setUp();
@@ -73,17 +72,17 @@ abstract contract BoardFixture is LedgerFixture {
         board = newBoard();
     }
 
-    function newBoard() internal returns (AvailabilityBoard) {
-        return
-            new AvailabilityBoard(
-                address(registry),
-                address(ledger),
-                address(escrow),
-                ANSWER,
-                MAX_ANSWER_BYTES,
-                GAS_PER_ANSWER,
-                GAS_PER_BYTE
-            );
+    function newBoard() internal returns (IAttestedBoard) {
+        bytes memory arguments = abi.encode(
+            registry,
+            ledger,
+            escrow,
+            ANSWER,
+            MAX_ANSWER_BYTES,
+            GAS_PER_ANSWER,
+            GAS_PER_BYTE
+        );
+        return IAttestedBoard(deploy("AvailabilityBoard", arguments));
     }
 
     /// r | vs of the holder of `key`.
@@ -245,7 +244,7 @@ abstract contract BoardFixture is LedgerFixture {
     // -------------------------------------------------------------------------------------------------- certificates
 
     function statement(
-        AvailabilityBoard at,
+        IAttestedBoard at,
         uint64 roundId,
         bytes32 segmentsHash,
         bytes memory excluded

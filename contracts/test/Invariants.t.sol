@@ -1,13 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.30;
 
-import {ParticipantRegistry} from "../ParticipantRegistry.sol";
-import {RewardEscrow} from "../RewardEscrow.sol";
-import {RoundLedger} from "../RoundLedger.sol";
-import {Participant} from "../interfaces/IParticipantRegistry.sol";
-import {Phase, Round} from "../interfaces/IRoundLedger.sol";
-import {RandomActors} from "./RandomActors.sol";
+import {IParticipantRegistry, Participant} from "../interfaces/IParticipantRegistry.sol";
+import {IRewardEscrow} from "../interfaces/IRewardEscrow.sol";
+import {IRoundLedger, Phase, Round} from "../interfaces/IRoundLedger.sol";
 import {TestBase} from "./Vm.sol";
+
+/// What these tests call of RandomActors.
+// solhint-disable-next-line interface-starts-with-i
+interface Actors {
+    function step(uint256 seed) external;
+    function leaveAltogether() external;
+    function contracts() external view returns (address registry, address ledger, address escrow);
+    function heldWei() external view returns (uint256);
+    function accepted(uint64 roundId, uint32 client) external view returns (uint256);
+    function lieOf(uint64 roundId) external view returns (uint8);
+    function held(uint64 roundId) external view returns (uint256);
+    function proofs(uint64 roundId) external view returns (uint256);
+}
 
 /// What holds whatever participants, aggregators and challengers do, in whatever order. The actors themselves see to it
 /// that no honest round is void, that every lie is provable, and that a round that has ended stays as it is.
@@ -15,17 +25,17 @@ contract InvariantsTest is TestBase {
     uint256 private constant BOND = 0.5 ether;
     uint32 private constant TASKS = 2;
 
-    RandomActors private actors;
-    ParticipantRegistry private registry;
-    RoundLedger private ledger;
-    RewardEscrow private escrow;
+    Actors private actors;
+    IParticipantRegistry private registry;
+    IRoundLedger private ledger;
+    IRewardEscrow private escrow;
 
     function setUp() public {
-        actors = new RandomActors();
+        actors = Actors(deploy("RandomActors", ""));
         (address registry_, address ledger_, address escrow_) = actors.contracts();
-        registry = ParticipantRegistry(registry_);
-        ledger = RoundLedger(ledger_);
-        escrow = RewardEscrow(escrow_);
+        registry = IParticipantRegistry(registry_);
+        ledger = IRoundLedger(ledger_);
+        escrow = IRewardEscrow(escrow_);
     }
 
     function targetContracts() public view returns (address[] memory targets) {
@@ -116,7 +126,7 @@ contract InvariantsTest is TestBase {
         for (uint256 i = 0; i < 600; ++i) actors.step(uint256(keccak256(abi.encode("endings", i))));
         for (uint64 roundId = 1; roundId <= ledger.roundCount(); ++roundId) {
             ++endings[uint256(ledger.round(roundId).phase)];
-            if (actors.proofs(roundId) > 0) ++proven[uint256(actors.lieOf(roundId))];
+            if (actors.proofs(roundId) > 0) ++proven[actors.lieOf(roundId)];
         }
         check(endings[uint256(Phase.Finalised)] > 0, "finalised");
         check(endings[uint256(Phase.Abandoned)] > 0, "abandoned");

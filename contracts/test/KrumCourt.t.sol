@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.30;
 
-import {KrumCourt} from "../KrumCourt.sol";
 import {IDisputeCourt} from "../interfaces/IDisputeCourt.sol";
 import {Game, IKrumCourt} from "../interfaces/IKrumCourt.sol";
 import {IRoundLedger, Outcome, Phase, Rule, Task, Verdict} from "../interfaces/IRoundLedger.sol";
@@ -17,7 +16,7 @@ import {KrumHarness} from "./KrumHarness.sol";
 // solhint-disable func-name-mixedcase
 
 contract KrumCourtTest is KrumFixture {
-    KrumHarness internal harness = new KrumHarness();
+    KrumHarness internal harness = KrumHarness(deploy("KrumHarness", ""));
 
     // ---------------------------------------------------------------------------------------------------- libraries
 
@@ -711,9 +710,9 @@ contract KrumCourtTest is KrumFixture {
 
     function test_a_clock_must_leave_room_for_an_extension() public {
         VM.expectRevert(abi.encodeWithSelector(IKrumCourt.InvalidClock.selector, 10, 11));
-        new KrumCourt(address(registry), address(ledger), GAME_BOND, 10, 11);
+        newCourt(10, 11);
         VM.expectRevert(abi.encodeWithSelector(IKrumCourt.InvalidClock.selector, 10, 0));
-        new KrumCourt(address(registry), address(ledger), GAME_BOND, 10, 0);
+        newCourt(10, 0);
     }
 
     // ------------------------------------------------------------------------------------------------------- helpers

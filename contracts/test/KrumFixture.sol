@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.30;
 
-import {KrumCourt} from "../KrumCourt.sol";
 import {Claim} from "../interfaces/IDisputeCourt.sol";
-import {Game} from "../interfaces/IKrumCourt.sol";
+import {Game, IKrumCourt} from "../interfaces/IKrumCourt.sol";
 import {CommitMode, Phase, Proposal, Rule, Task} from "../interfaces/IRoundLedger.sol";
 import {ChunkTree} from "../libraries/ChunkTree.sol";
 import {CommitHash} from "../libraries/CommitHash.sol";
@@ -53,7 +52,7 @@ abstract contract KrumFixture is LedgerFixture {
         Claim claim;
     }
 
-    KrumCourt internal krum;
+    IKrumCourt internal krum;
 
     function setUp() public virtual override {
         super.setUp();
@@ -69,7 +68,12 @@ abstract contract KrumFixture is LedgerFixture {
     }
 
     function addCourts() internal override {
-        krum = new KrumCourt(address(registry), address(ledger), GAME_BOND, CLOCK, EXTENSION);
+        krum = newCourt(CLOCK, EXTENSION);
+    }
+
+    function newCourt(uint40 clockSeconds, uint40 extensionSeconds) internal returns (IKrumCourt) {
+        bytes memory arguments = abi.encode(registry, ledger, GAME_BOND, clockSeconds, extensionSeconds);
+        return IKrumCourt(deploy("KrumCourt", arguments));
     }
 
     function signer() internal pure returns (address) {

@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.30;
 
-import {DisputeCourt} from "../DisputeCourt.sol";
-import {ParticipantRegistry} from "../ParticipantRegistry.sol";
-import {RewardEscrow} from "../RewardEscrow.sol";
-import {RoundLedger} from "../RoundLedger.sol";
-import {Participant, Role, Shares} from "../interfaces/IParticipantRegistry.sol";
-import {Outcome, Phase, Proposal, Round, Rule, Task} from "../interfaces/IRoundLedger.sol";
+import {IDisputeCourt} from "../interfaces/IDisputeCourt.sol";
+import {IParticipantRegistry, Participant, Role, Shares} from "../interfaces/IParticipantRegistry.sol";
+import {IRewardEscrow} from "../interfaces/IRewardEscrow.sol";
+import {IRoundLedger, Outcome, Phase, Proposal, Round, Rule, Task} from "../interfaces/IRoundLedger.sol";
 import {CommitHash} from "../libraries/CommitHash.sol";
 import {KeyProof} from "../libraries/KeyProof.sol";
 import {ProposalHash} from "../libraries/ProposalHash.sol";
@@ -31,17 +29,17 @@ abstract contract LedgerFixture is TestBase {
     address internal constant GUARDIAN = address(0x60A7D);
     bytes32 internal constant GENESIS = keccak256("model 0");
 
-    ParticipantRegistry internal registry;
-    RoundLedger internal ledger;
-    RewardEscrow internal escrow;
-    DisputeCourt internal court;
+    IParticipantRegistry internal registry;
+    IRoundLedger internal ledger;
+    IRewardEscrow internal escrow;
+    IDisputeCourt internal court;
 
     function setUp() public virtual {
         VM.warp(START);
         uint256 nonce = VM.getNonce(address(this));
         _deployLedger(nonce);
         same(address(escrow), _created(nonce + 2));
-        court = new DisputeCourt(address(registry), address(ledger), address(escrow));
+        court = IDisputeCourt(deploy("DisputeCourt", abi.encode(registry, ledger, escrow)));
         addCourts();
         same(VM.getNonce(address(this)), nonce + 4 + extraCourts());
         VM.deal(address(this), 1_000_000 ether);
@@ -52,7 +50,7 @@ abstract contract LedgerFixture is TestBase {
         return 0;
     }
 
-    /// Create the further courts of a derived fixture: `extraCourts()` times `new`, and nothing else.
+    /// Create the further courts of a derived fixture: `extraCourts()` times `deploy`, and nothing else.
     // solhint-disable-next-line no-empty-blocks
     function addCourts() internal virtual {}
 
@@ -62,24 +60,28 @@ abstract contract LedgerFixture is TestBase {
         address[] memory courts = new address[](2 + extraCourts());
         courts[0] = COURT;
         for (uint256 i = 1; i < courts.length; ++i) courts[i] = _created(nonce + 2 + i);
-        registry = new ParticipantRegistry(
-            _created(nonce + 1),
-            _created(nonce + 2),
+        (address ledger_, address escrow_) = (_created(nonce + 1), _created(nonce + 2));
+        bytes memory arguments = abi.encode(
+            ledger_,
+            escrow_,
             CLIENT_STAKE,
             AGGREGATOR_STAKE,
             3 ether,
             ACTIVATION,
             UNBOND
         );
-        ledger = new RoundLedger(
-            address(registry),
-            _created(nonce + 2),
-            courts,
-            address(this),
-            GUARDIAN,
-            MAX_PAUSE
-        );
-        escrow = new RewardEscrow(address(registry), address(ledger));
+        registry = IParticipantRegistry(deploy("ParticipantRegistry", arguments));
+        ledger = newLedger(escrow_, courts, address(this));
+        escrow = IRewardEscrow(deploy("RewardEscrow", abi.encode(registry, ledger)));
+    }
+
+    function newLedger(
+        address escrow_,
+        address[] memory courts,
+        address governor
+    ) internal returns (IRoundLedger) {
+        bytes memory arguments = abi.encode(registry, escrow_, courts, governor, GUARDIAN, MAX_PAUSE);
+        return IRoundLedger(deploy("RoundLedger", arguments));
     }
 
     /// Address of the contract that this one creates with its `nonce`.

@@ -1,32 +1,47 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.30;
 
-import {LedgerTimelock} from "../LedgerTimelock.sol";
-import {RoundLedger} from "../RoundLedger.sol";
 import {IRoundLedger, Task} from "../interfaces/IRoundLedger.sol";
 import {LedgerFixture} from "./LedgerFixture.sol";
+
+/// What these tests call of a LedgerTimelock.
+// solhint-disable-next-line interface-starts-with-i
+interface Timelock {
+    // The name is OpenZeppelin's.
+    // solhint-disable-next-line func-name-mixedcase
+    function DEFAULT_ADMIN_ROLE() external view returns (bytes32);
+    function hasRole(bytes32 role, address account) external view returns (bool);
+    function schedule(
+        address target,
+        uint256 value,
+        bytes calldata data,
+        bytes32 predecessor,
+        bytes32 salt,
+        uint256 delay
+    ) external;
+    function execute(
+        address target,
+        uint256 value,
+        bytes calldata payload,
+        bytes32 predecessor,
+        bytes32 salt
+    ) external payable;
+}
 
 /// A ledger whose governor is a timelock.
 contract LedgerTimelockTest is LedgerFixture {
     uint256 internal constant DELAY = 2 days;
     address internal constant PROPOSER = address(0x9201);
 
-    LedgerTimelock internal timelock;
-    RoundLedger internal governed;
+    Timelock internal timelock;
+    IRoundLedger internal governed;
 
     function setUp() public override {
         super.setUp();
         address[] memory proposers = new address[](1);
         proposers[0] = PROPOSER;
-        timelock = new LedgerTimelock(DELAY, proposers);
-        governed = new RoundLedger(
-            address(registry),
-            address(escrow),
-            new address[](0),
-            address(timelock),
-            GUARDIAN,
-            MAX_PAUSE
-        );
+        timelock = Timelock(deploy("LedgerTimelock", abi.encode(DELAY, proposers)));
+        governed = newLedger(address(escrow), new address[](0), address(timelock));
     }
 
     function testATaskWaitsForTheDelayAndThenAnybodyCreatesIt() public {

@@ -16,7 +16,7 @@ contract LibrariesTest is TestBase {
     SpecHarness private spec;
 
     function setUp() public {
-        spec = new SpecHarness();
+        spec = SpecHarness(deploy("SpecHarness", ""));
     }
 
     function column(int32 a, int32 b, int32 c) private pure returns (int32[] memory values) {

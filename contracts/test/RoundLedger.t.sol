@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.30;
 
-import {RoundLedger} from "../RoundLedger.sol";
 import {IParticipantRegistry, Role} from "../interfaces/IParticipantRegistry.sol";
 import {
     CommitMode,
@@ -559,14 +558,7 @@ contract RoundLedgerTest is LedgerFixture {
         uint64 other = ledger.openRound(taskId, aggregator);
         VM.expectRevert();
         ledger.commitBatch(other, batch);
-        RoundLedger twin = new RoundLedger(
-            address(registry),
-            address(escrow),
-            new address[](0),
-            address(this),
-            GUARDIAN,
-            MAX_PAUSE
-        );
+        IRoundLedger twin = newLedger(address(escrow), new address[](0), address(this));
         check(twin.domainSeparator() != ledger.domainSeparator(), "contract in the domain");
         VM.chainId(4242);
         VM.expectRevert();

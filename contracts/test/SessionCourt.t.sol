@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.30;
 
-import {SessionCourt} from "../SessionCourt.sol";
 import {IDisputeCourt} from "../interfaces/IDisputeCourt.sol";
 import {IRoundLedger, Phase, Rule, Task} from "../interfaces/IRoundLedger.sol";
 import {ISessionCourt} from "../interfaces/ISessionCourt.sol";
@@ -14,7 +13,7 @@ contract SessionCourtTest is CourtFixture {
     uint32 internal constant SIZE = 9;
     uint32 internal constant AT = 7;
 
-    SessionCourt internal sessions;
+    ISessionCourt internal sessions;
 
     function clientCount() internal pure override returns (uint256) {
         return 70;
@@ -25,7 +24,7 @@ contract SessionCourtTest is CourtFixture {
     }
 
     function addCourts() internal override {
-        sessions = new SessionCourt(address(registry), address(ledger));
+        sessions = ISessionCourt(deploy("SessionCourt", abi.encode(registry, ledger)));
     }
 
     // ------------------------------------------------------------------------------------------------------- soundness

@@ -67,7 +67,6 @@ contract SoundnessTest is CourtFixture {
 
     // -------------------------------------------------------------------------------------------------------- honesty
 
-    /// hardhat-config: fuzz.runs = 128
     function testFuzzHonestRoundsAreNeverProvable(uint256 seed) public {
         (World memory w, Plan memory plan) = randomWorld(seed);
         propose(w);
@@ -107,7 +106,6 @@ contract SoundnessTest is CourtFixture {
 
     // ---------------------------------------------------------------------------------------------------------- fraud
 
-    /// hardhat-config: fuzz.runs = 128
     function testFuzzAWrongCoordinateIsProvable(uint256 seed) public {
         (World memory w, Plan memory plan) = randomWorld(seed);
         uint256 j = plan.at;
@@ -120,7 +118,6 @@ contract SoundnessTest is CourtFixture {
         checkVoided(w);
     }
 
-    /// hardhat-config: fuzz.runs = 128
     function testFuzzAnyOtherWrongVectorIsProvable(uint256 seed) public {
         (World memory w, Plan memory plan) = randomWorld(seed);
         (uint256 j, uint256 slot) = (plan.at, plan.slot);
@@ -150,7 +147,6 @@ contract SoundnessTest is CourtFixture {
     // ------------------------------------------------------------------------------------------------------ mutations
 
     /// One bit flipped, the end cut off, a byte added: no proof of a wrong coordinate survives it.
-    /// hardhat-config: fuzz.runs = 128
     function testFuzzMutatedProofsAreRefused(uint256 seed) public {
         (World memory w, Plan memory plan) = randomWorld(seed);
         (uint256 j, uint256 slot) = (plan.at, plan.slot);
@@ -206,7 +202,6 @@ contract SoundnessTest is CourtFixture {
         return proof;
     }
 
-    /// hardhat-config: fuzz.runs = 128
     function testFuzzWrongHintsNeverHold(uint256 seed, int32 low, int32 high) public {
         (World memory w, Plan memory plan) = randomWorld(5 * (seed >> 3) + 3 + (seed % 2));
         propose(w);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.30;
 
-import {UnmaskCourt} from "../UnmaskCourt.sol";
 import {Claim} from "../interfaces/IDisputeCourt.sol";
 import {Phase, Proposal, Rule, Task} from "../interfaces/IRoundLedger.sol";
+import {IUnmaskCourt} from "../interfaces/IUnmaskCourt.sol";
 import {ChunkTree} from "../libraries/ChunkTree.sol";
 import {CommitHash} from "../libraries/CommitHash.sol";
 import {IntegerRules} from "../libraries/IntegerRules.sol";
@@ -45,14 +45,14 @@ abstract contract UnmaskFixture is CourtFixture {
 
     error Outcome_(bool held, bytes32 word);
 
-    UnmaskCourt internal unmask;
+    IUnmaskCourt internal unmask;
 
     function extraCourts() internal pure override returns (uint256) {
         return 1;
     }
 
     function addCourts() internal override {
-        unmask = new UnmaskCourt(address(ledger));
+        unmask = IUnmaskCourt(deploy("UnmaskCourt", abi.encode(ledger)));
     }
 
     /// Leaves of 8 coordinates in an update, of 2 in the matrix and of 16 in the aggregate.

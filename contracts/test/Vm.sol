@@ -24,6 +24,7 @@ interface Vm {
     function store(address target, bytes32 slot, bytes32 value) external;
     function load(address target, bytes32 slot) external view returns (bytes32);
     function etch(address target, bytes calldata code) external;
+    function getCode(string calldata artifact) external view returns (bytes memory);
 }
 
 /// Assertions that revert, so that a test which never reaches them cannot pass for the wrong reason.
@@ -51,6 +52,19 @@ abstract contract TestBase {
 
     function same(address got, address want) internal pure {
         same(bytes32(uint256(uint160(got))), bytes32(uint256(uint160(want))));
+    }
+
+    /// As `new`, of a contract that is compiled by itself: `new` would have it compiled again within each test.
+    function deploy(string memory name, bytes memory arguments) internal returns (address created) {
+        bytes memory code = abi.encodePacked(VM.getCode(name), arguments);
+        assembly ("memory-safe") {
+            created := create(0, add(code, 0x20), mload(code))
+            if iszero(created) {
+                let reason := mload(0x40)
+                returndatacopy(reason, 0, returndatasize())
+                revert(reason, returndatasize())
+            }
+        }
     }
 
     /// The second it is. The optimiser takes block.timestamp for a constant, and `warp` for any other call.

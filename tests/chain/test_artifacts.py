@@ -63,7 +63,7 @@ def test_any_change_of_a_source_changes_the_hash(tmp_path):
 def test_settings_are_those_of_hardhat():
     program = (
         f"const c = (await import({json.dumps((ROOT / 'hardhat.config.js').as_uri())})).default;"
-        "console.log(JSON.stringify([c.solidity.version, c.solidity.settings]))"
+        "const p = c.solidity.profiles.default; console.log(JSON.stringify([p.version, p.settings]))"
     )
     command = [nodejs.find_node(), "--input-type=module", "-e", program]
     answer = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
