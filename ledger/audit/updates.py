@@ -108,7 +108,8 @@ def _check_broken(notes: Notes, entry: spec.ManifestEntry, error: FedtrailError)
     elif not entry.reason:
         notes.add("4", _wrong_exclusion(record, entry, "included", error.code), record.aggregator)
     elif entry.reason == _UNAVAILABLE:
-        notes.attest(f"client {entry.client} was excluded because its update was unavailable (the aggregator's word)")
+        whose = "the aggregator's" if record.task.board == spec.NO_BOARD else "its attestors'"
+        notes.attest(f"client {entry.client} was excluded because its update was unavailable ({whose} word)")
     elif isinstance(
         record.updates[entry.client].problem, errors.BlobCorrupt | errors.EvidenceError | errors.ChainError
     ):

@@ -60,6 +60,7 @@ def test_a_client_that_withholds_is_excluded_by_certificate_and_the_round_goes_o
     (proposed,) = federation.chain.events(names=("Proposed",), round_id=item.round_id)
     assert [reason for _, reason in spec.decode_exclusions(certified.args["excluded"])] == [801]
     assert proposed.args["excluded"] == certified.args["excluded"]
+    assert "(its attestors' word)" in item.report.attested[0]
 
 
 def test_a_client_that_withholds_is_excluded_without_attestors_too(
@@ -67,6 +68,19 @@ def test_a_client_that_withholds_is_excluded_without_attestors_too(
 ) -> None:
     result = Federation.start(project, write_script(events=[{"at": "always", "withhold": [1, 4]}])).run()
     assert result.rounds[0].excluded == ((1, "FT801"), (4, "FT801"))
+    assert "(the aggregator's word)" in result.rounds[0].report.attested[0]
+
+
+def test_a_round_that_takes_the_place_of_a_struck_one_is_certified_anew(
+    project: Project, write_script: ScriptWriter
+) -> None:
+    lie = {"at": "round 1", "aggregator": "tamper", "coordinate": 3}
+    script = write_script(availability=BOARD, run={"dispute": True}, aggregator={"count": 2}, events=[lie])
+    federation = Federation.start(project, script)
+    struck, honest = federation.run().rounds
+    assert (struck.conviction is not None, honest.verdict) == (True, Verdict.PASS)
+    for item in (struck, honest):
+        assert list_names(federation, item.round_id).count("Certified") == 1
 
 
 def test_too_few_published_updates_are_certified_and_the_round_is_abandoned(
