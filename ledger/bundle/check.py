@@ -19,6 +19,7 @@ from ledger.bundle.envelope import verify_envelope
 from ledger.bundle.format import Manifest
 from ledger.bundle.notes import BundleReport, Notes
 from ledger.bundle.rounds import check_blobs, check_rounds
+from ledger.bundle.sealing import get_public
 from ledger.bundle.state import (
     StateFile,
     decode_state,
@@ -57,12 +58,17 @@ def check_bundle(path: Path, trust: Trust | None = None, key: X25519PrivateKey |
         with Container(path) as container:
             manifest = open_manifest(container)
             notes.level = manifest.level
-            _Checker(container, manifest, trust, key, notes).run()
+            _Checker(container, manifest, trust, _choose_key(manifest, key), notes).run()
     except NotFoundError:
         raise
     except errors.SpecError as error:
         notes.add("manifest", error)
     return notes.report()
+
+
+def _choose_key(manifest: Manifest, key: X25519PrivateKey | None) -> X25519PrivateKey | None:
+    """Return a key if the bundle is sealed to it: what another key does not open is no evidence against anybody."""
+    return key if key is not None and get_public(key).hex() == manifest.recipient else None
 
 
 def open_manifest(container: Container) -> Manifest:
@@ -184,7 +190,8 @@ class _Checker:
             return
         with notes.guard("counters"):
             proven = verify_state(state, self._manifest.contracts, last, blocks[-1].state_root)
-            for fault in find_code_faults(state, self._manifest.contracts, proven):
+            stakes = self._manifest.min_stake_wei
+            for fault in find_code_faults(state, self._manifest.contracts, stakes, proven):
                 notes.add("counters", fault)
             if recorded is None:
                 return

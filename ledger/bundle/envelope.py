@@ -1,4 +1,4 @@
-"""Signatures over a bundle's manifest: a DSSE envelope with Ed25519 keys, each of which is its own name.
+"""Signatures over a bundle's manifest, or over what a verifier found: DSSE envelopes with Ed25519 keys as names.
 
 Who signed is a fact to show, no ground for a verdict: that rests on the chain. Source: DSSE 1.0.2, in-toto.
 """
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 PAYLOAD_TYPE = "application/vnd.fedtrail.bundle.v1+json"
+STATEMENT_TYPE = "application/vnd.in-toto+json"
 MAX_SIGNATURES = 16
 _PREFIX = "ed25519:"
 
@@ -29,10 +30,15 @@ def sign_manifest(manifest: bytes, key: Ed25519PrivateKey, envelope: bytes | Non
     Raises: NotCanonical, WrongSigner: the given envelope is not in order. Oversized: too many signatures.
     """
     before = dict(read_signatures(envelope, manifest)) if envelope else {}
-    before[_PREFIX + get_public(key).hex()] = key.sign(encode_message(manifest))
+    before[_name(key)] = key.sign(encode_message(PAYLOAD_TYPE, manifest))
     if len(before) > MAX_SIGNATURES:
         raise Oversized(f"a bundle has at most {MAX_SIGNATURES} signatures")
-    return _encode(manifest, sorted(before.items()))
+    return _encode(PAYLOAD_TYPE, manifest, sorted(before.items()))
+
+
+def sign_statement(statement: bytes, key: Ed25519PrivateKey) -> bytes:
+    """Return an envelope over an in-toto statement."""
+    return _encode(STATEMENT_TYPE, statement, [(_name(key), key.sign(encode_message(STATEMENT_TYPE, statement)))])
 
 
 def verify_envelope(envelope: bytes, manifest: bytes) -> list[str]:
@@ -51,23 +57,27 @@ def read_signatures(envelope: bytes, manifest: bytes) -> list[tuple[str, bytes]]
         signatures = _decode(decode_json(envelope, what="the envelope of signatures"))
     except (KeyError, TypeError, ValueError, AttributeError, binascii.Error):
         raise NotCanonical(what="the envelope of signatures lacks or misstates something") from None
-    if not 0 < len(signatures) <= MAX_SIGNATURES or _encode(manifest, signatures) != envelope:
+    if not 0 < len(signatures) <= MAX_SIGNATURES or _encode(PAYLOAD_TYPE, manifest, signatures) != envelope:
         raise NotCanonical(what="the envelope of signatures is not one over this manifest")
     for name, signature in signatures:
         _verify(name, signature, manifest)
     return signatures
 
 
-def encode_message(payload: bytes) -> bytes:
+def encode_message(payload_type: str, payload: bytes) -> bytes:
     """Return what is signed (DSSE, pre-authentication encoding)."""
-    return f"DSSEv1 {len(PAYLOAD_TYPE)} {PAYLOAD_TYPE} {len(payload)} ".encode() + payload
+    return f"DSSEv1 {len(payload_type)} {payload_type} {len(payload)} ".encode() + payload
 
 
-def _encode(payload: bytes, signatures: Sequence[tuple[str, bytes]]) -> bytes:
+def _name(key: Ed25519PrivateKey) -> str:
+    return _PREFIX + get_public(key).hex()
+
+
+def _encode(payload_type: str, payload: bytes, signatures: Sequence[tuple[str, bytes]]) -> bytes:
     return encode_json(
         {
             "payload": base64.b64encode(payload).decode(),
-            "payloadType": PAYLOAD_TYPE,
+            "payloadType": payload_type,
             "signatures": [{"keyid": name, "sig": base64.b64encode(data).decode()} for name, data in signatures],
         }
     )
@@ -85,6 +95,6 @@ def _verify(name: str, signature: bytes, manifest: bytes) -> None:
         public = bytes.fromhex(name.removeprefix(_PREFIX))
         if name != _PREFIX + public.hex():
             raise ValueError
-        Ed25519PublicKey.from_public_bytes(public).verify(signature, encode_message(manifest))
+        Ed25519PublicKey.from_public_bytes(public).verify(signature, encode_message(PAYLOAD_TYPE, manifest))
     except (InvalidSignature, ValueError):
         raise WrongSigner(f"the signature of {name[:80]} over the manifest does not verify") from None

@@ -237,7 +237,7 @@ def _verify_manifest(manifest: Manifest) -> None:
         "contracts": set(artifacts.KEYS) - set(manifest.contracts) or set(manifest.contracts) - set(artifacts.NAMES),
         "partner": (manifest.partner is None) == (manifest.level is Level.PARTNER),
         "recipient": manifest.recipient is not None and manifest.level is not Level.AUDITOR,
-        "min_stake_wei": set(manifest.min_stake_wei) != set(roles),
+        "min_stake_wei": set(manifest.min_stake_wei) != set(roles) or max(manifest.min_stake_wei.values()) >> 256,
         "tasks": not _is_rising(manifest.tasks),
         "first_block": manifest.first_block.number > manifest.last_block.number,
         "files": not all(is_name(name) and name not in (MANIFEST, ENVELOPE) for name in manifest.files),

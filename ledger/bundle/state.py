@@ -10,7 +10,7 @@ from eth_utils.crypto import keccak
 
 from ledger import artifacts
 from ledger.bundle.format import MAX_STATE_BYTES, STATE, BlockRef, decode_json, encode_json
-from ledger.chain.views import ParticipantView
+from ledger.chain.views import ParticipantView, Role
 from ledger.errors import BadProof, FedtrailError, Incomplete, NotCanonical, Oversized, WrongCode
 from ledger.evidence.slots import (
     PARTICIPANT_COUNT,
@@ -26,6 +26,7 @@ from ledger.spec import Phase
 
 COURTS = ("court", "session_court", "krum_court", "unmask_court", "board")
 """Contracts whose verdicts the ledger takes."""
+_PUSH32 = b"\x7f"
 _BURNT, _COURTS, _RECORDS, _PERIODS = 3, 3, 6, 9
 """Slots of ParticipantRegistry: burntWei, _records, _pastPeriods; of RoundLedger: isCourt."""
 
@@ -129,10 +130,13 @@ def verify_state(state: StateFile, contracts: Mapping[str, bytes], block: BlockR
     )
 
 
-def find_code_faults(state: StateFile, contracts: Mapping[str, bytes], proven: ProvenState) -> Iterator[FedtrailError]:
+def find_code_faults(
+    state: StateFile, contracts: Mapping[str, bytes], min_stake_wei: Mapping[Role, int], proven: ProvenState
+) -> Iterator[FedtrailError]:
     """Yield what is wrong with the contracts' code, and with what their code says of each other.
 
-    Each is told the others' addresses when it is deployed, and keeps them in its code.
+    Each is told the others' addresses when it is deployed, and keeps them in its code, as the registry does its
+    smallest stakes.
     """
     if set(state.code) != set(contracts):
         yield BadProof(what=f"{STATE} does not have the code of every contract")
@@ -146,6 +150,9 @@ def find_code_faults(state: StateFile, contracts: Mapping[str, bytes], proven: P
         if contracts[named] not in state.code[holder]:
             names, address = artifacts.NAMES, contracts[named].hex()
             yield WrongCode(f"the code of {names[holder]} does not name {names[named]} at 0x{address}", contract=holder)
+    for role, stake_wei in sorted(min_stake_wei.items()):
+        if _PUSH32 + stake_wei.to_bytes(32, "big") not in state.code["registry"]:
+            yield WrongCode(f"the registry's code does not have {stake_wei} wei, the stake of role {role}", role=role)
     for key in COURTS:
         if proven.words["ledger"].get(_get_court_slot(contracts[key])) != 1:
             yield WrongCode(f"the ledger does not take verdicts of {artifacts.NAMES[key]}", contract=key)

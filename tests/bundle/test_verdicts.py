@@ -77,9 +77,16 @@ def test_the_auditor_opens_a_sealed_bundle_and_verifies_all_of_it(bundles: Bundl
     assert "35/35" in next(check.detail for check in report.checks if check.name == "blobs")
 
 
-def test_another_key_opens_nothing_and_what_does_not_open_is_a_finding(bundles: Bundles, tmp_path: Path) -> None:
+def test_another_readers_key_opens_nothing_and_accuses_nobody(bundles: Bundles, tmp_path: Path) -> None:
     make_recipient_key(tmp_path / "other.pem", None)
     report = check_bundle(bundles.sealed, bundles.trust, load_recipient_key(tmp_path / "other.pem", None))
+    assert (report.verdict, codes(report)) == (BundleVerdict.INCOMPLETE, ["FT801"] * 3)
+
+
+def test_a_sealed_blob_that_does_not_open_is_a_finding(bundles: Bundles, tmp_path: Path) -> None:
+    name = next(name for name in read_manifest(bundles.sealed).files if name.startswith("sealed/"))
+    path = rewrite(bundles.sealed, tmp_path / "changed.ftb.zip", {name: bytes(200)})
+    report = check_bundle(path, bundles.trust, load_recipient_key(bundles.key_file, None))
     assert report.verdict is BundleVerdict.FAILED
     assert "FT708" in codes(report)
 

@@ -59,14 +59,19 @@ class Bundles:
 
     def read_kinds(self, path: Path) -> Iterator[str]:
         """Yield what every vector in a bundle is."""
+        for _, data in self.read_vectors(path):
+            header = spec.decode_vector(data, max_bytes=len(data)).header
+            of = f" of client {header.client}" if header.kind is spec.Kind.UPDATE else ""
+            yield header.kind.name.lower() + of
+
+    def read_vectors(self, path: Path) -> Iterator[tuple[str, bytes]]:
+        """Yield name and content of every open vector."""
         with Container(path) as container:
             for name in container.entries:
                 if name.startswith("blobs/"):
                     data = container.read(name, max_bytes=1 << 30)
                     if data[:2] == b"FT" and data[:4] != b"FTD\x01":
-                        header = spec.decode_vector(data, max_bytes=len(data)).header
-                        of = f" of client {header.client}" if header.kind is spec.Kind.UPDATE else ""
-                        yield header.kind.name.lower() + of
+                        yield name, data
 
     @cached_property
     def key_file(self) -> Path:
