@@ -140,35 +140,38 @@ def accuse_of_double_attestation(round_id: int, signed: Sequence[Signed]) -> Pro
     )
 
 
+def list_signers(certificate: Certificate, ids: Sequence[int]) -> list[int]:
+    """Return the attestors that signed a certificate. Args: ids: of the committee, rising."""
+    return [participant for position, participant in enumerate(ids) if certificate.signers >> position & 1]
+
+
 def list_signed(segments_hash: bytes, certificate: Certificate, ids: Sequence[int]) -> list[Signed]:
     """Return what the signers of a certificate stated.
 
     Args: segments_hash: the round's. ids: of the committee, rising.
     """
     statement = Statement(segments_hash=segments_hash, excluded=certificate.excluded)
-    signers = [participant for position, participant in enumerate(ids) if certificate.signers >> position & 1]
     signatures = spec.split_chunks(certificate.signatures, SIGNATURE_BYTES)
     return [
         Signed(attestor=attestor, statement=statement, signature=signature)
-        for attestor, signature in zip(signers, signatures, strict=True)
+        for attestor, signature in zip(list_signers(certificate, ids), signatures, strict=True)
     ]
 
 
 def accuse_of_not_serving(
-    record: RoundRecord, demand: Demand, certificate: Certificate, ids: Sequence[int]
-) -> list[Proof]:
-    """Return, for every attestor that signed a certificate, the proof that nobody showed an update it vouched for.
+    record: RoundRecord, demand: Demand, certificate: Certificate, ids: Sequence[int], attestor: int
+) -> Proof:
+    """Return the proof that nobody showed an update which a signer of the round's certificate had vouched for.
 
     Args: demand: for leaves of an included update, closed without an answer. certificate: the round's. ids: of the
-    committee, rising.
+    committee, rising. attestor: one of those that signed.
     Raises: BadProof: the client of the demand committed nothing.
     """
-    place = disputes.encode_commitment_place(record.segments, demand.client)
-    proofs = []
-    for one in list_signed(record.segments_hash, certificate, ids):
-        packed = availability.prove_unserved(
-            one.attestor, segments_hash=record.segments_hash, signature=one.signature, place=place
-        )
-        arguments = (demand.arguments(), certificate.excluded, packed)
-        proofs.append(Proof(function="proveUnserved", arguments=arguments, court=BOARD))
-    return proofs
+    signed = list_signed(record.segments_hash, certificate, ids)
+    packed = availability.prove_unserved(
+        attestor,
+        segments_hash=record.segments_hash,
+        signature=next(one.signature for one in signed if one.attestor == attestor),
+        place=disputes.encode_commitment_place(record.segments, demand.client),
+    )
+    return Proof(function="proveUnserved", arguments=(demand.arguments(), certificate.excluded, packed), court=BOARD)

@@ -16,6 +16,7 @@ from ledger.cli.progress import say
 from ledger.cli.round import number_argument, run_option
 from ledger.cli.runs import find_round
 from ledger.cli.session import Session, project_options
+from ledger.docket import encode_reason
 from ledger.errors import NotFoundError
 from ledger.history import load_round
 
@@ -115,7 +116,7 @@ def open_(
     if len(told) == 1:
         print_record("dispute.open", told[0], fmt=fmt)
     else:
-        print_rows("dispute.open", told, fmt=fmt, columns=tuple(told[0]))
+        print_rows("dispute.open.several", told, fmt=fmt, columns=tuple(told[0]))
 
 
 # --------------------------------------------------------------------------------------------------------------- plans
@@ -173,14 +174,21 @@ def _plan_double_attestation(case: _Case) -> list[Plan]:
 
 
 def _plan_unserved(case: _Case) -> list[Plan]:
-    from ledger.accusations import accuse_of_not_serving
+    from ledger.accusations import accuse_of_not_serving, list_signers
 
     certified, demand = _find_certificate(case), _find_withheld(case)
     if certified is None or demand is None:
         raise NotFoundError(f"no update of round {case.record.number} was certified and then not shown on demand")
     certificate, committee = certified
-    proofs = accuse_of_not_serving(case.record, demand, certificate, committee.ids)
-    return [(proof,) for proof in proofs]
+    reason = encode_reason("withheld update")
+    due = [
+        attestor
+        for attestor in list_signers(certificate, committee.ids)
+        if not case.session.chain.get_reward(case.record.round_id, attestor, reason).proven_at
+    ]
+    if not due:
+        raise NotFoundError(f"every signer of the certificate of round {case.record.number} has been accused already")
+    return [(accuse_of_not_serving(case.record, demand, certificate, committee.ids, who),) for who in due]
 
 
 def _find_certificate(case: _Case) -> tuple[Certificate, CommitteeView] | None:

@@ -188,6 +188,7 @@ def test_attestors_who_vouched_for_what_nobody_shows_pay_half_each(
     attestors = [proposed.ids["att1"], proposed.ids["att2"]]
     assert [row["slashed_participant"] for row in told] == [str(each) for each in sorted(attestors)]
     assert {get_stake(chain, each) for each in attestors} == {STAKE // 2}
+    assert "accused already" in refuse(cli, proposed.round_id, "unserved")
     assert cli("dispute", "resolve", proposed.round_id, "--wait").status == 0
     faults = cli("dispute", "show", proposed.round_id, "--format", "json").json["data"]["faults"]
     assert {(fault["subject"], fault["status"]) for fault in faults} == {
