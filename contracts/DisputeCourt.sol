@@ -71,12 +71,15 @@ contract DisputeCourt is IDisputeCourt {
         bytes calldata proof
     ) external {
         Dispute memory dispute = ClaimCheck.check(LEDGER, roundId, claim);
-        uint32[] memory weights = _readWeights(claim, aux, dispute);
+        // A composed rule that only selects posts whom it selected; that the choice is right, a replay tells.
+        bool isPosted = dispute.rule == Rule.WeightedMean || dispute.rule == Rule.Composed;
+        if (!isPosted) revert RuleNotCovered(dispute.rule);
+        uint32[] memory weights = _readWeights(claim, aux);
         if (weights.length != dispute.included) revert WrongProofLength(aux.length, 4 * dispute.included);
         PackedProof.Reader memory reader = PackedProof.open(proof);
         int32[] memory column = _takeColumn(reader, dispute, claim, coordinate);
         int32 claimed = _takeLast(reader, dispute, coordinate, claim.proposal.aggregateRoot);
-        int32 want = ColumnRules.aggregate(dispute, column, weights, 0, 0);
+        int32 want = ColumnRules.aggregatePosted(dispute, column, weights);
         _strike(roundId, WRONG_AGGREGATE, coordinate, claimed, want, proof);
     }
 
@@ -88,7 +91,8 @@ contract DisputeCourt is IDisputeCourt {
         bytes calldata proof
     ) external {
         Dispute memory dispute = ClaimCheck.check(LEDGER, roundId, claim);
-        uint32[] memory weights = _readWeights(claim, aux, dispute);
+        if (dispute.rule != Rule.WeightedMean) revert RuleNotCovered(dispute.rule);
+        uint32[] memory weights = _readWeights(claim, aux);
         PackedProof.Reader memory reader = PackedProof.open(proof);
         if (weights.length != dispute.included) {
             reader.finish();
@@ -440,10 +444,8 @@ contract DisputeCourt is IDisputeCourt {
     /// The weights that a proposal posted.
     function _readWeights(
         Claim calldata claim,
-        bytes calldata aux,
-        Dispute memory dispute
+        bytes calldata aux
     ) private pure returns (uint32[] memory weights) {
-        if (dispute.rule != Rule.WeightedMean) revert RuleNotCovered(dispute.rule);
         _requireRoot(keccak256(aux), claim.auxHash);
         weights = new uint32[](aux.length / 4);
         for (uint256 i = 0; i < weights.length; ++i) weights[i] = uint32(bytes4(aux[4 * i:4 * i + 4]));

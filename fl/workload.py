@@ -6,7 +6,7 @@ The federation and its ledger-free twin call the same functions, so that what th
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -30,6 +30,8 @@ Vector = NDArray[np.int32]
 class LocalUpdate:
     """What one client has to send after training."""
 
+    client: int
+    """Number in the script."""
     values: Vector
     """int32[d]: client model minus global model, clipped and quantised."""
     num_examples: int
@@ -87,15 +89,17 @@ class Workload:
         delta = flatten(after, self.layout) - flatten(before, self.layout)
         for attack in attacks:
             delta = attack.poison_delta(delta)
-        return self._quantize(delta, len(part))
+        return self._quantize(client, delta, len(part))
 
-    def _quantize(self, delta: NDArray[np.float32], num_examples: int) -> LocalUpdate:
+    def _quantize(self, client: int, delta: NDArray[np.float32], num_examples: int) -> LocalUpdate:
         section = self.script.format
         # Writing the delta into a state names the tensor in which a value is not finite.
         apply_vector(self.template, delta, self.layout)
         clipped = clip_l2(delta, self.script.clients.clip_norm)
         quantized = quantize(clipped, scale_bits=section.scale_bits, bound=section.bound)
-        return LocalUpdate(values=quantized.values, num_examples=num_examples, saturated=quantized.saturated)
+        return LocalUpdate(
+            client=client, values=quantized.values, num_examples=num_examples, saturated=quantized.saturated
+        )
 
     def _examples(self, client: int, attacks: Sequence[Attack]) -> Examples:
         indices = self.parts[client - 1]
@@ -163,12 +167,19 @@ def run_plain(
             matrix = np.stack([update.values for update in updates])
             stake_wei = workload.script.clients.stake_wei
             weights = [spec.compute_weight(rule, update.num_examples, stake_wei) for update in updates]
-            model_q = apply_model_step(model_q, aggregate(rule, matrix, weights))
+            params = replace(rule, context=_make_context(number, updates, weights))
+            model_q = apply_model_step(model_q, aggregate(params, matrix, weights))
         run_models.append(model_q)
         accuracies.append(workload.evaluate(model_q))
         if on_round:
             on_round(number)
     return PlainRun(models=tuple(run_models), accuracies=tuple(accuracies))
+
+
+def _make_context(number: int, updates: Sequence[LocalUpdate], weights: Sequence[int]) -> spec.Context:
+    """Return what a composed rule reads of a round without a ledger: its number stands for the ledger's seed."""
+    clients = tuple(update.client for update in updates)
+    return spec.Context(clients=clients, weights=tuple(weights), seed=number.to_bytes(32, "big"))
 
 
 def _collect(workload: Workload, number: int, model_q: Vector, left_out: Collection[int]) -> list[LocalUpdate]:

@@ -5,7 +5,10 @@ The aggregate on the chain is a vector of d integers. Auditors use the layout, p
 
     {"format":"fedtrail-layout-1","tensors":[["fc1.weight",[64,64]],["fc1.bias",[64]]]}
 
-Tensors lie one after the other in the order listed, each in row-major order.
+Tensors lie one after the other in the order listed, each in row-major order. The layout of a task with a composed rule
+(docs/protocol.md §5.9) also has its stages, so that the task's digest covers them:
+
+    {"format":"fedtrail-layout-2","rule":"nnm+trimmed-mean@6","tensors":[...]}
 """
 
 from __future__ import annotations
@@ -15,9 +18,10 @@ import re
 from dataclasses import dataclass
 from math import prod
 
+from ledger.spec.compositions import Composition, decode_composition
 from ledger.spec.errors import NotCanonical, OutOfRange, Oversized
 
-FORMAT = "fedtrail-layout-1"
+FORMAT, FORMAT_WITH_RULE = "fedtrail-layout-1", "fedtrail-layout-2"
 MAX_LAYOUT_BYTES = 1 << 20
 MAX_COORDINATES = 1 << 32
 MAX_NAME_CHARACTERS = 256
@@ -41,6 +45,8 @@ class Layout:
     """Tensor names, all different, 1 to 256 printable ASCII characters each."""
     shapes: tuple[tuple[int, ...], ...]
     """One shape a name, at most 16 dimensions of at least 1; () is a single number."""
+    composition: Composition | None = None
+    """Stages of a composed rule; None where the task has another rule."""
 
     def __post_init__(self) -> None:
         if len(self.names) != len(self.shapes):
@@ -71,7 +77,10 @@ def encode_layout(layout: Layout) -> bytes:
         Oversized: it would take more than 1 MiB.
     """
     tensors = [[name, list(shape)] for name, shape in zip(layout.names, layout.shapes, strict=True)]
-    text = json.dumps({"format": FORMAT, "tensors": tensors}, separators=(",", ":"), ensure_ascii=True)
+    document: dict[str, object] = {"format": FORMAT}
+    if layout.composition is not None:
+        document = {"format": FORMAT_WITH_RULE, "rule": str(layout.composition)}
+    text = json.dumps({**document, "tensors": tensors}, separators=(",", ":"), ensure_ascii=True)
     blob = text.encode("ascii")
     if len(blob) > MAX_LAYOUT_BYTES:
         raise Oversized(got=len(blob), want=MAX_LAYOUT_BYTES)
@@ -145,8 +154,8 @@ def _measure_depth(blob: bytes) -> int:
 
 
 def _layout_from(value: object) -> Layout:
-    if not isinstance(value, dict) or value.get("format") != FORMAT:
-        raise NotCanonical(what=f"the layout is not of the format {FORMAT}")
+    if not isinstance(value, dict) or value.get("format") not in (FORMAT, FORMAT_WITH_RULE):
+        raise NotCanonical(what=f"the layout is not of the format {FORMAT} or {FORMAT_WITH_RULE}")
     tensors = value.get("tensors")
     if not isinstance(tensors, list):
         raise NotCanonical(what="the layout lists no tensors")
@@ -156,7 +165,17 @@ def _layout_from(value: object) -> Layout:
     return Layout(
         names=tuple(name for name, _ in tensors),
         shapes=tuple(tuple(shape) for _, shape in tensors),
+        composition=_composition_from(value),
     )
+
+
+def _composition_from(value: dict[object, object]) -> Composition | None:
+    if value["format"] == FORMAT:
+        return None
+    rule = value.get("rule")
+    if not isinstance(rule, str):
+        raise NotCanonical(what="the layout names no rule")
+    return decode_composition(rule.encode("ascii", "replace"))
 
 
 def _verify_name(name: object) -> None:

@@ -9,7 +9,7 @@ from functools import cached_property
 
 import numpy as np
 
-from ledger import disputes, krum_disputes, spec
+from ledger import disputes, krum_disputes, list_disputes, spec
 from ledger.audit import aggregate_by_spec, decode_published, find_wrong_signature, judge_update, make_aux_by_spec
 from ledger.commitments import Int32Array
 from ledger.disputes import Claim, Proof, Update
@@ -54,6 +54,11 @@ class _Evidence:
     def weights(self) -> list[int]:
         """What each of them weighs."""
         return [self.record.compute_weight(update.client, update.num_examples) for update in self.updates]
+
+    @property
+    def params(self) -> spec.RuleParams:
+        """The round's rule."""
+        return self.record.make_rule_params([member.client for member in self.members], self.weights)
 
     @property
     def aggregate(self) -> Int32Array:
@@ -122,7 +127,7 @@ def _prove_entry(evidence: _Evidence) -> Proof:
     wrong = next(itertools.chain(fallen, unsigned), None)
     if wrong is None:
         raise NotFoundError("every entry of the list of commitments is valid")
-    return disputes.prove_wrong_entry(evidence.claim, listed, wrong)
+    return list_disputes.prove_wrong_entry(evidence.claim, listed, wrong)
 
 
 def _read_list(record: RoundRecord) -> list[spec.SignedMember]:
@@ -142,7 +147,7 @@ def _prove_members(evidence: _Evidence) -> Proof:
     counts = (len(evidence.members), len(evidence.record.members))
     if is_listed and counts == (evidence.claim.included, evidence.claim.proposal.committed):
         raise NotFoundError("the proposal in the event is not the one the contract stored: read from another node")
-    return disputes.prove_members(evidence.claim, evidence.record.segments)
+    return list_disputes.prove_members(evidence.claim, evidence.record.segments)
 
 
 def _prove_aux(evidence: _Evidence) -> Proof:
@@ -185,16 +190,20 @@ def _name(task: spec.Task) -> str:
 def _prove_aggregate(evidence: _Evidence) -> Proof:
     """A column when the proposed matrix and weights are the true ones, else every client's own update: dearer."""
     task, claim, aggregate = evidence.record.task, evidence.claim, evidence.aggregate
-    params, matrix, weights = task.rule_params(), evidence.matrix, evidence.weights
+    params, matrix, weights = evidence.params, evidence.matrix, evidence.weights
     honest = aggregate_by_spec(params, matrix, weights)
     coordinate = int(np.flatnonzero(honest != aggregate)[0])
     if task.rule in _BY_DISTANCE:
         return _prove_selection(evidence, coordinate)
+    if task.rule is spec.Rule.COMPOSED and make_aux_by_spec(params, matrix, weights) != claim.aux:
+        raise NotFoundError("no court judges whom a composed rule chooses: a replay shows it")
+    if task.rule is spec.Rule.COMPOSED and not claim.aux:
+        raise NotFoundError("no court judges this composed rule: a replay shows what is wrong")
     is_matrix_true = spec.compute_matrix_root(matrix.tolist(), task.matrix_log2) == claim.proposal.matrix_root
     if not is_matrix_true or make_aux_by_spec(params, matrix, weights) != claim.aux:
         return disputes.prove_direct(claim, task, coordinate, updates=evidence.updates, aggregate=aggregate)
     opening = disputes.encode_matrix_opening(matrix, task.matrix_log2, coordinate)
-    if task.rule is spec.Rule.WEIGHTED_MEAN:
+    if task.rule in (spec.Rule.WEIGHTED_MEAN, spec.Rule.COMPOSED):
         return disputes.prove_weighted_column(claim, task, coordinate, matrix=opening, aggregate=aggregate)
     column = matrix[:, coordinate].tolist()
     return disputes.prove_column(claim, task, coordinate, matrix=opening, column=column, aggregate=aggregate)

@@ -6,7 +6,8 @@ A record holds what the chain and the store said, with gaps stated as gaps. Noth
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from ledger import errors, spec
 from ledger.layout import Layout
@@ -106,6 +107,18 @@ class RoundRecord:
         """The commitment that counts of every client, in rising client id."""
         arrived = [spec.Member(client=e.client, commitment=e.commitment) for part in self.segments for e in part]
         return tuple(sorted(spec.distinct_members(arrived)))
+
+    def make_rule_params(self, clients: Sequence[int], weights: Sequence[int]) -> spec.RuleParams:
+        """Return the rule of this round; of a composed one with its stages, where the layout is there to name them.
+
+        Args: clients, weights: participant ids of the included updates, rising, and what each weighs.
+        """
+        params = self.task.rule_params()
+        if params.rule is not spec.Rule.COMPOSED or self.layout is None:
+            return params
+        seed = spec.compute_seed(self.domain_separator, self.round_id, self.segments_hash)
+        context = spec.Context(clients=tuple(clients), weights=tuple(weights), seed=seed)
+        return replace(params, composition=self.layout.composition, context=context)
 
     def compute_weight(self, client: int, num_examples: int) -> int:
         """Return what a committed client weighs in a weighted mean."""

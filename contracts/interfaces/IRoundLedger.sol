@@ -11,7 +11,9 @@ enum Rule {
     Median,
     TrimmedMean,
     Krum,
-    MultiKrum
+    MultiKrum,
+    /// Stages that the layout's document names: only replay knows them, the ledger knows how many updates they need.
+    Composed
 }
 
 /// How a task's clients commit.
@@ -30,7 +32,8 @@ enum CommitMode {
 /// judge by, and what opens a round and takes a proposal.
 struct Task {
     Rule rule;
-    /// Trim per side, or the number f of Byzantine clients that Krum assumes; 0 for the other rules.
+    /// Trim per side, the number f of Byzantine clients that Krum assumes, the fewest updates of a composed rule; 0 for
+    /// the other rules.
     uint16 ruleParam;
     /// Number of updates that Multi-Krum averages; 0 for the other rules.
     uint16 ruleSelect;
@@ -66,7 +69,7 @@ struct Task {
     address board;
     /// Root of the model that round one starts from.
     bytes32 genesisModel;
-    /// SHA-256 of the canonical tensor layout.
+    /// SHA-256 of the document with the names of the coordinates and the stages of a composed rule.
     bytes32 layoutDigest;
     /// SHA-256 of the round script.
     bytes32 scriptDigest;

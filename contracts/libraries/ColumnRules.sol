@@ -44,11 +44,21 @@ library ColumnRules {
         return IntegerRules.weightedMean(column, weights, dispute.examplesCap);
     }
 
-    /// Rules that need more than one coordinate are not covered, nor masked sums, of which no column tells the result.
+    /// Mean of a column, which it clamps in place, by the weights that the proposal posted.
+    function aggregatePosted(
+        Dispute memory dispute,
+        int32[] memory column,
+        uint32[] memory weights
+    ) internal pure returns (int32) {
+        clamp(column, dispute.bound);
+        return IntegerRules.weightedMean(column, weights, dispute.examplesCap);
+    }
+
+    /// Not covered are rules that need more than one coordinate, and masked sums, of which no column tells the result.
     function requireCovered(Dispute memory dispute, int32 low, int32 high) internal pure {
         Rule rule = dispute.rule;
         bool isMasked = rule == Rule.Sum32 && dispute.ruleParam != 0;
-        if (isMasked || rule == Rule.Krum || rule == Rule.MultiKrum)
+        if (isMasked || rule == Rule.Krum || rule == Rule.MultiKrum || rule == Rule.Composed)
             revert IDisputeCourt.RuleNotCovered(rule);
         // Zeros where there are no hints: a copier must not find another encoding of a proof.
         if (!isHinted(rule) && (low != 0 || high != 0)) revert OrderStats.WrongHint(low, high);

@@ -45,6 +45,7 @@ library TaskRules {
         bool isKrum = rule == Rule.Krum || rule == Rule.MultiKrum;
         if (rule == Rule.TrimmedMean) _require(2 * param < task.quorum, "quorum");
         else if (isKrum) _require(2 * param + 3 <= task.quorum, "quorum");
+        else if (rule == Rule.Composed) _require(param != 0 && param <= task.quorum, "quorum");
         else if (rule == Rule.Sum32) _require(param < task.maxClients && param <= MAX_PEERS, "ruleParam");
         else _require(param == 0, "ruleParam");
         // A masked sum of one update is that update.

@@ -4,6 +4,7 @@ pragma solidity 0.8.30;
 import {IDisputeCourt} from "../interfaces/IDisputeCourt.sol";
 import {IRewardEscrow} from "../interfaces/IRewardEscrow.sol";
 import {IRoundLedger, Phase, Rule, Task} from "../interfaces/IRoundLedger.sol";
+import {IntegerRules} from "../libraries/IntegerRules.sol";
 import {OrderStats} from "../libraries/OrderStats.sol";
 import {SegmentTree} from "../libraries/SegmentTree.sol";
 import {CourtFixture} from "./CourtFixture.sol";
@@ -194,6 +195,40 @@ contract DisputeCourtTest is CourtFixture {
         failsWith(weightedCall(w, 17, weightedProof(w, 17)), NOT_FRAUD);
         w.aux = altered(w.aux, 3, uint8(w.aux[3]) + 1);
         failsWith(weightedCall(w, 17, weightedProof(w, 17)), WRONG_ROOT);
+    }
+
+    function composed() private returns (World memory w) {
+        Task memory task = smallTask(Rule.Composed, 21, 1);
+        (task.ruleParam, task.quorum) = (3, 3);
+        w = committedWorld(task, 5, NOBODY, 6);
+    }
+
+    /// Whether the choice is right only a replay tells; that the aggregate is the mean of the chosen, the court does.
+    function testComposedColumnGoesByThePostedChoice() public {
+        World memory w = composed();
+        uint32[] memory chosen = new uint32[](5);
+        (chosen[0], chosen[2], chosen[4]) = (1, 1, 1);
+        for (uint256 i = 0; i < 5; ++i) w.aux = abi.encodePacked(w.aux, chosen[i]);
+        for (uint256 j = 0; j < 21; ++j) {
+            w.aggregate[j] = IntegerRules.weightedMean(columnOf(w, j), chosen, w.task.examplesCap);
+            w.model[j] = IntegerRules.modelStep(w.base[j], w.aggregate[j]);
+        }
+        w.aggregate[17] += 1;
+        propose(w);
+        fails(weightedCall(w, 3, weightedProof(w, 3)), notFraud(w.aggregate[3]));
+        bytes memory reason = abi.encodeWithSelector(IDisputeCourt.RuleNotCovered.selector, Rule.Composed);
+        fails(columnCall(w, columnProof(w, 17)), reason);
+        fails(directCall(w, 17, directProof(w, 17)), reason);
+        fails(weightCall(w, 3, weightProof(w, 3)), reason);
+        holds(weightedCall(w, 17, weightedProof(w, 17)));
+        checkVoided(w);
+    }
+
+    function testComposedRoundsThatPostNoChoiceAreForReplayAlone() public {
+        World memory w = composed();
+        w.aggregate[17] += 1;
+        propose(w);
+        failsWith(weightedCall(w, 17, weightedProof(w, 17)), IDisputeCourt.WrongProofLength.selector);
     }
 
     function testWeightedProofsAreForWeightedMeansOnly() public {

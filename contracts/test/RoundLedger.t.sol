@@ -190,6 +190,10 @@ contract RoundLedgerTest is LedgerFixture {
         invalid(ruleTask(Rule.MultiKrum, 1, 0, 5), "ruleSelect");
         invalid(ruleTask(Rule.MultiKrum, 1, 5, 5), "quorum");
         ledger.createTask(ruleTask(Rule.MultiKrum, 1, 4, 5));
+        invalid(ruleTask(Rule.Composed, 0, 0, 3), "quorum");
+        invalid(ruleTask(Rule.Composed, 4, 0, 3), "quorum");
+        invalid(ruleTask(Rule.Composed, 3, 1, 3), "ruleSelect");
+        ledger.createTask(ruleTask(Rule.Composed, 3, 0, 3));
         Task memory task = ruleTask(Rule.Krum, 1, 0, 5);
         task.maxClients = 51;
         invalid(task, "maxClients");

@@ -300,6 +300,7 @@ class Federation:
             bound=self.script.format.bound,
             examples_cap=self.script.format.examples_cap,
             wei_per_weight=rule.wei_per_weight,
+            composition=rule.composition,
         )
         rounds = self.script.run.rounds
         return run_plain(

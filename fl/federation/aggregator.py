@@ -35,6 +35,8 @@ class Collected:
     """Their updates, int32[n, d]."""
     weights: tuple[int, ...]
     """What each of them weighs in a weighted mean."""
+    params: spec.RuleParams
+    """The round's rule."""
 
     @property
     def exclusions(self) -> tuple[tuple[int, int], ...]:
@@ -77,6 +79,7 @@ def collect(ctx: Context, roster: Roster, plan: RoundPlan, publications: Mapping
         members=tuple(members),
         matrix=matrix,
         weights=tuple(weights),
+        params=record.make_rule_params([member.client for member in members], weights),
     )
 
 
@@ -133,14 +136,14 @@ def propose(ctx: Context, roster: Roster, plan: RoundPlan, collected: Collected)
         model=_put_vector(ctx, plan, spec.Kind.MODEL, party.participant, model, 0),
     )
     proposal = _make_proposal(collected, result, model, _put_manifest(ctx, named))
-    aux = compute_aux(collected.task.rule_params(), collected.matrix, collected.weights)
+    aux = compute_aux(collected.params, collected.matrix, collected.weights)
     key = ctx.key(*plan.key("propose"))
     ctx.chain.propose(plan.round_id, proposal, excluded, aux, key=key, sender=party.account)
     return model
 
 
 def _compute(ctx: Context, plan: RoundPlan, collected: Collected, *, is_honest: bool) -> tuple[Vector, Vector]:
-    result = aggregate(collected.task.rule_params(), collected.matrix, collected.weights)
+    result = aggregate(collected.params, collected.matrix, collected.weights)
     for event in ctx.script.events:
         if isinstance(event, AggregatorEvent) and event.covers(plan.number) and not is_honest:
             result = result.copy()

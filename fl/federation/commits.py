@@ -137,7 +137,7 @@ def _post_list(ctx: Context, roster: Roster, plan: RoundPlan, good: Sequence[Sub
 
 
 def _give_receipt(ctx: Context, roster: Roster, plan: RoundPlan, submission: Submission) -> None:
-    """Give the client a file, and its journal a note, that the aggregator took its commitment: it proves an omission."""
+    """Give the client a file, and its journal a note, that the aggregator took its commitment: proof of an omission."""
     member = submission.member
     digest = spec.compute_receipt_digest(
         domain_separator=ctx.chain.domain_separator,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from fl.federation.context import Context, Party, Roster, header_of
@@ -112,7 +113,8 @@ def create_task(ctx: Context, operator: LocalAccount) -> tuple[int, str]:
     genesis = ctx.workload.compute_genesis()
     header = header_of(ctx, spec.Kind.MODEL, round_id=0, client=0, num_examples=0)
     cid = ctx.store.put(spec.encode_vector(header, genesis.astype("<i4").tobytes()))
-    layout = ctx.store.put_block(encode_layout(ctx.workload.layout), Codec.RAW)
+    document = replace(ctx.workload.layout, composition=ctx.script.run.rule.composition)
+    layout = ctx.store.put_block(encode_layout(document), Codec.RAW)
     script = ctx.store.put_block(ctx.script.source, Codec.RAW)
     for block in (layout, script):
         ctx.store.pin(block)

@@ -12,7 +12,6 @@ from functools import cached_property
 from math import isqrt
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ledger.aggregation.blocks import Int32Array, Int64Array, clamp, iter_blocks, rdiv
 from ledger.aggregation.distances import compute_gram
@@ -26,10 +25,10 @@ _MAX_RESULT = 1 << 48
 """Up to here a double finds a quotient to within one, and the remainder fits int64."""
 
 
-def aggregate_composed(composition: Composition, updates: Int32Array, context: Context, bound: int) -> Int32Array:
-    """Return what `spec.aggregate_composed` returns for the same input, bit for bit.
+def aggregate_composed(composition: Composition, context: Context, updates: Int32Array, bound: int) -> Int32Array:
+    """Return what `spec.compositions.evaluate` returns for the same input, bit for bit.
 
-    Args: updates: int32[n, d], clients in rising id. context: clients, weights and seed. bound: 1 to 2**23 - 1.
+    Args: context: clients, weights and seed. updates: int32[n, d], clients in rising id. bound: 1 to 2**23 - 1.
     Returns: int32[d].
     """
     rows = ArrayRows(_clamp(updates, bound))
@@ -37,7 +36,7 @@ def aggregate_composed(composition: Composition, updates: Int32Array, context: C
     return np.asarray(values, dtype=np.int32)
 
 
-def select_updates(composition: Composition, updates: Int32Array, context: Context, bound: int) -> list[int]:
+def choose_updates(composition: Composition, context: Context, updates: Int32Array, bound: int) -> list[int]:
     """Return the slots that a composition which only selects is the mean of, rising."""
     return compositions.select(composition, ArrayRows(_clamp(updates, bound)), context)
 
@@ -47,27 +46,40 @@ def _clamp(updates: Int32Array, bound: int) -> Int32Array:
 
 
 class ArrayRows:
-    """m vectors, each an integer mixture of the n rows of an array."""
+    """m vectors: rows of an array, or integer mixtures of them. The array itself is never copied."""
 
-    def __init__(self, base: Int32Array, mixture: Mixture | None = None, gram: Gram | None = None) -> None:
-        """Args: base: int32[n, d], below 2**23 in magnitude. mixture: m × n; None for the rows. gram: of the base."""
+    def __init__(
+        self,
+        base: Int32Array,
+        slots: Sequence[int] | None = None,
+        *,
+        mixture: Mixture | None = None,
+        gram: Gram | None = None,
+    ) -> None:
+        """Args: base: int32[n, d], below 2**23 in magnitude. slots: which rows count; None for all. mixture: m rows of
+        one integer a slot; None for the slots themselves. gram: of the slots, where it is known.
+        """
         self.base = base
+        self.slots = list(range(len(base))) if slots is None else list(slots)
         self._mixture = mixture
         self._known = gram
 
     def __len__(self) -> int:
-        return len(self.base) if self._mixture is None else len(self._mixture)
+        return len(self.slots) if self._mixture is None else len(self._mixture)
 
     @cached_property
-    def _base_gram(self) -> Gram:
-        return compute_gram(self.base) if self._known is None else self._known
+    def _slot_gram(self) -> Gram:
+        if self._known is not None:
+            return self._known
+        is_whole = len(self.slots) == len(self.base)
+        return compute_gram(self.base if is_whole else self.base[self.slots])
 
     @cached_property
     def _gram(self) -> Gram:
         if self._mixture is None:
-            return self._base_gram
+            return self._slot_gram
         parts = np.array(self._mixture, dtype=object)
-        product = parts @ np.array(self._base_gram, dtype=object) @ parts.T
+        product = parts @ np.array(self._slot_gram, dtype=object) @ parts.T
         return [[int(x) for x in row] for row in product]
 
     def gram(self) -> Gram:
@@ -76,37 +88,42 @@ class ArrayRows:
 
     def take(self, slots: Sequence[int]) -> ArrayRows:
         """Return some of the vectors."""
+        gram = self._slot_gram
         if self._mixture is not None:
-            return ArrayRows(self.base, [self._mixture[slot] for slot in slots], self._base_gram)
-        gram = self._base_gram
-        return ArrayRows(self.base[list(slots)], None, [[gram[i][j] for j in slots] for i in slots])
+            return ArrayRows(self.base, self.slots, mixture=[self._mixture[slot] for slot in slots], gram=gram)
+        kept = [[gram[i][j] for j in slots] for i in slots]
+        return ArrayRows(self.base, [self.slots[slot] for slot in slots], gram=kept)
 
     def mix(self, mixture: Mixture) -> ArrayRows:
         """Return the vectors Σ mixture[k][i] x[i]."""
         if self._mixture is not None:
             product = np.array(mixture, dtype=object) @ np.array(self._mixture, dtype=object)
             mixture = [[int(x) for x in row] for row in product]
-        return ArrayRows(self.base, mixture, self._base_gram)
+        return ArrayRows(self.base, self.slots, mixture=mixture, gram=self._slot_gram)
 
     def shrink(self, squares: Sequence[tuple[int, int]]) -> ArrayRows:
         """Return every vector scaled down; of mixtures it is never asked."""
-        base = self.base.copy()
+        base = self.base[self.slots]
         for row, (radius, norm) in zip(base, squares, strict=True):
             if norm > radius:
-                # Below 2**23 * 2**39, since a norm is below 2**23 * sqrt(2**32).
-                sizes = np.abs(row).astype(np.int64) * isqrt(radius) // ceil_sqrt(norm)
-                row[:] = np.where(row < 0, -sizes, sizes)
+                for part in iter_blocks(len(row), 1):
+                    # Below 2**23 * 2**39, since a norm is below 2**23 * sqrt(2**32).
+                    sizes = np.abs(row[part]).astype(np.int64) * isqrt(radius) // ceil_sqrt(norm)
+                    row[part] = np.where(row[part] < 0, -sizes, sizes)
         return ArrayRows(base)
 
     def divide(self, weights: Sequence[int], divisor: int) -> Sequence[int]:
         """Return rdiv(Σ w x, divisor) of every coordinate."""
-        if not divisor:
-            return [0] * self.base.shape[1]
         coefficients = list(weights)
         if self._mixture is not None:
             columns = zip(*self._mixture, strict=True)
             coefficients = [sum(w * part for w, part in zip(weights, column, strict=True)) for column in columns]
-        return _divide(self.base, coefficients, divisor)  # type: ignore[return-value]  # an array is a sequence
+        used = [(slot, c) for slot, c in zip(self.slots, coefficients, strict=True) if c]
+        result = np.zeros(self.base.shape[1], dtype=np.int64)
+        if divisor:
+            for part in iter_blocks(len(result), 1):
+                result[part] = _divide([(self.base[slot, part], c) for slot, c in used], part, divisor)
+        return result  # type: ignore[return-value]  # an array is a sequence
 
     def middle(self, trim: int, divisor: int) -> Sequence[int]:
         """Return rdiv of what is left without the `trim` lowest and highest values."""
@@ -119,13 +136,13 @@ class ArrayRows:
 
     def _by_block(self, choose: Callable[[Int64Array], Int64Array], divisor: int) -> Sequence[int]:
         result = np.empty(self.base.shape[1], dtype=np.int64)
-        for part in iter_blocks(self.base.shape[1], len(self)):
+        for part in iter_blocks(self.base.shape[1], 2 * len(self.slots)):
             columns = np.ascontiguousarray(self._block(part).T)
             result[part] = rdiv(choose(columns).sum(axis=1, dtype=np.int64), divisor)
         return result  # type: ignore[return-value]
 
     def _block(self, part: slice) -> Int64Array:
-        block = self.base[:, part]
+        block = self.base[self.slots, part]
         if self._mixture is None:
             return block.astype(np.int64)
         # Exact in doubles: the parts of a row sum up to less than 2**30, a coordinate is below 2**23.
@@ -146,36 +163,26 @@ def _find_nearest(columns: Int64Array, count: int) -> Int64Array:
     return np.take_along_axis(ordered, order[:, :count], axis=1)
 
 
-def _divide(base: Int32Array, coefficients: Sequence[int], divisor: int) -> Int64Array:
+def _divide(terms: Sequence[tuple[Int32Array, int]], part: slice, divisor: int) -> Int64Array:
     """Return rdiv(Σ c x, divisor) per coordinate, exactly, for coefficients and divisors beyond 64 bits of product.
 
     A double finds the quotient to within one. The remainder 2 Σ c x + b − 2 b q is then below 4 b in magnitude, and
     int64 holds it although its terms wrap around, since they do so modulo 2**64 alike.
     """
-    rough = _estimate(base, coefficients, divisor)
+    rough = np.zeros(part.stop - part.start)
+    for row, coefficient in terms:
+        rough += row * (coefficient / divisor)
     if divisor > _MAX_DIVISOR or np.max(np.abs(rough), initial=0.0) > _MAX_RESULT:
-        return _divide_slowly(base, coefficients, divisor)
+        columns = zip(*(row.tolist() for row, _ in terms), strict=True)
+        sums = (sum(c * x for (_, c), x in zip(terms, column, strict=True)) for column in columns)
+        return np.array([rdiv_one(total, divisor) for total in sums], dtype=np.int64)
     quotient = np.floor(rough + 0.5).astype(np.int64)
     remainder = _wrap(divisor) - quotient * _wrap(2 * divisor)
-    for row, coefficient in zip(base, coefficients, strict=True):
-        if coefficient:
-            remainder += row * _wrap(2 * coefficient)
+    for row, coefficient in terms:
+        remainder += row * _wrap(2 * coefficient)
     return quotient + remainder // (2 * divisor)
-
-
-def _estimate(base: Int32Array, coefficients: Sequence[int], divisor: int) -> NDArray[np.float64]:
-    rough = np.zeros(base.shape[1])
-    for row, coefficient in zip(base, coefficients, strict=True):
-        if coefficient:
-            rough += row * (coefficient / divisor)
-    return rough
 
 
 def _wrap(x: int) -> np.int64:
     """Return x modulo 2**64 as int64."""
     return np.uint64(x & (2**64 - 1)).astype(np.int64)
-
-
-def _divide_slowly(base: Int32Array, coefficients: Sequence[int], divisor: int) -> Int64Array:
-    sums = (sum(c * x for c, x in zip(coefficients, column, strict=True)) for column in base.T.tolist())
-    return np.array([rdiv_one(total, divisor) for total in sums], dtype=np.int64)

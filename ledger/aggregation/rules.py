@@ -8,6 +8,7 @@ import numpy as np
 
 from ledger import spec
 from ledger.aggregation.blocks import Int32Array, iter_blocks
+from ledger.aggregation.compositions import aggregate_composed, choose_updates
 from ledger.aggregation.coordinatewise import (
     compute_mean,
     compute_median,
@@ -43,6 +44,8 @@ def aggregate(params: spec.RuleParams, updates: Int32Array, weights: Sequence[in
         return compute_median(updates, bound)
     if rule is spec.Rule.TRIMMED_MEAN:
         return compute_trimmed_mean(updates, bound, params.parameter)
+    if rule is spec.Rule.COMPOSED:
+        return aggregate_composed(*spec.require_composition(params), updates, bound)
     return compute_mean(updates, bound, slots=select_updates(params, updates))
 
 
@@ -61,10 +64,15 @@ def compute_aux(params: spec.RuleParams, updates: Int32Array, weights: Sequence[
     Args: params: from the task. updates: int32[n, d], clients in rising id. weights: n integers of 0 to 2**32 - 1.
     """
     _verify_updates(updates)
-    if params.rule not in (spec.Rule.KRUM, spec.Rule.MULTI_KRUM):
+    if params.rule not in (spec.Rule.KRUM, spec.Rule.MULTI_KRUM, spec.Rule.COMPOSED):
         return spec.compute_aux(params, [], weights)  # it is not made of the updates
     if not 1 <= params.bound <= spec.MAX_BOUND:
         return spec.compute_aux(params, updates.tolist(), weights)
+    if params.rule is spec.Rule.COMPOSED:
+        composition, context = spec.require_composition(params)
+        if not composition.selects_only:
+            return b""
+        return spec.encode_choice(choose_updates(composition, context, updates, params.bound), len(updates))
     distances = compute_distances(updates, params.bound)
     return spec.encode_distances([row[j] for i, row in enumerate(distances) for j in range(i + 1, len(row))])
 

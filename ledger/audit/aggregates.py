@@ -16,10 +16,12 @@ from ledger.audit.updates import Included
 from ledger.errors import FedtrailError
 from ledger.layout import locate
 from ledger.records import Fetched, RoundRecord
+from ledger.spec.errors import RuleNotApplicable
 
 Matrix = NDArray[np.int32]
 Aggregate = Callable[[spec.RuleParams, Matrix, Sequence[int]], NDArray[np.int32]]
 MakeAux = Callable[[spec.RuleParams, Matrix, Sequence[int]], bytes]
+_Operands = tuple[spec.RuleParams, Matrix, Sequence[int]]
 
 
 def aggregate_by_spec(params: spec.RuleParams, updates: Matrix, weights: Sequence[int]) -> NDArray[np.int32]:
@@ -29,8 +31,8 @@ def aggregate_by_spec(params: spec.RuleParams, updates: Matrix, weights: Sequenc
 
 def make_aux_by_spec(params: spec.RuleParams, updates: Matrix, weights: Sequence[int]) -> bytes:
     """Return spec.compute_aux of a matrix int32[n, d]: the one that accuses."""
-    is_of_pairs = params.rule in (spec.Rule.KRUM, spec.Rule.MULTI_KRUM)
-    return spec.compute_aux(params, updates.tolist() if is_of_pairs else [], weights)
+    is_of_updates = params.rule in (spec.Rule.KRUM, spec.Rule.MULTI_KRUM, spec.Rule.COMPOSED)
+    return spec.compute_aux(params, updates.tolist() if is_of_updates else [], weights)
 
 
 def is_whole(notes: Notes, included: Included) -> bool:
@@ -41,21 +43,43 @@ def is_whole(notes: Notes, included: Included) -> bool:
 
 def check_aggregate(
     notes: Notes, proposal: spec.Proposal, included: Included, aggregate: Aggregate, make_aux: MakeAux
-) -> NDArray[np.int32]:
-    """Check (6) to (9) and (11); return the recomputed aggregate, int32[d]."""
+) -> NDArray[np.int32] | None:
+    """Check (6) to (9) and (11); return the recomputed aggregate, int32[d], if its rule could be applied."""
     record, matrix = notes.record, np.stack(included.values)
+    params = record.make_rule_params([member.client for member in included.members], included.weights)
     _check_members(notes, proposal, included)
-    _check_aux(notes, matrix, included.weights, make_aux)
-    result = aggregate(record.task.rule_params(), matrix, included.weights)
-    if _root_of(notes, result) != proposal.aggregate_root:
-        result = aggregate_by_spec(record.task.rule_params(), matrix, included.weights)
-        _check_root(notes, "7", result, proposal.aggregate_root, record.aggregate, "aggregate")
+    result = None
+    if params.rule is spec.Rule.COMPOSED and params.composition is None:
+        notes.add("7", make_gap(_name_layout(record), "the layout with the stages of the rule", record))
+    else:
+        result = _check_rule(notes, proposal, (params, matrix, included.weights), aggregate, make_aux)
     _check_matrix(notes, proposal, matrix)
     # The step is checked from the proposed aggregate, so that one lie is one finding.
-    honest = _root_of(notes, result) == proposal.aggregate_root
-    proposed = result if honest else decode_published(record, record.aggregate, proposal.aggregate_root)
+    is_honest = result is not None and _root_of(notes, result) == proposal.aggregate_root
+    proposed = result if is_honest else decode_published(record, record.aggregate, proposal.aggregate_root)
     if proposed is not None:
         _check_model(notes, proposal, proposed)
+    return result
+
+
+def _name_layout(record: RoundRecord) -> Fetched:
+    return Fetched(cid=f"of sha256 {record.task.layout_digest.hex()}", data=None)
+
+
+def _check_rule(
+    notes: Notes, proposal: spec.Proposal, operands: _Operands, aggregate: Aggregate, make_aux: MakeAux
+) -> NDArray[np.int32] | None:
+    """(7) and (11)"""
+    record = notes.record
+    try:
+        _check_aux(notes, operands, make_aux)
+        result = aggregate(*operands)
+        if _root_of(notes, result) != proposal.aggregate_root:
+            result = aggregate_by_spec(*operands)
+            _check_root(notes, "7", result, proposal.aggregate_root, record.aggregate, "aggregate")
+    except RuleNotApplicable as error:  # it was proposed all the same
+        notes.add("7", error, record.aggregator)
+        return None
     return result
 
 
@@ -87,20 +111,21 @@ def _check_members(notes: Notes, proposal: spec.Proposal, included: Included) ->
             notes.add("6", _mismatch(record, got, want, f"root: {what}"), record.aggregator)
 
 
-def _check_aux(notes: Notes, matrix: Matrix, weights: Sequence[int], make_aux: MakeAux) -> None:
+def _check_aux(notes: Notes, operands: _Operands, make_aux: MakeAux) -> None:
     """(11)"""
-    record, params = notes.record, notes.record.task.rule_params()
-    if make_aux(params, matrix, weights) != record.aux:
-        got = make_aux_by_spec(params, matrix, weights)
+    record = notes.record
+    if make_aux(*operands) != record.aux:
+        got = make_aux_by_spec(*operands)
         if got != record.aux:
             digests = spec.keccak256(got), spec.keccak256(record.aux)
-            notes.add("11", _mismatch(record, *digests, _locate_in_aux(params, got, record.aux)), record.aggregator)
+            where = _locate_in_aux(operands[0], got, record.aux)
+            notes.add("11", _mismatch(record, *digests, where), record.aggregator)
 
 
 def _locate_in_aux(params: spec.RuleParams, got: bytes, want: bytes) -> str:
     if len(got) != len(want):
         return f"length of the auxiliary data: {len(got)} bytes, proposed {len(want)}"
-    what, width = ("weight", 4) if params.rule is spec.Rule.WEIGHTED_MEAN else ("distance", 12)
+    what, width = ("distance", 12) if params.rule in (spec.Rule.KRUM, spec.Rule.MULTI_KRUM) else ("weight", 4)
     at = next(at for at in range(0, len(got), width) if got[at : at + width] != want[at : at + width])
     ours, theirs = (int.from_bytes(data[at : at + width], "big") for data in (got, want))
     return f"{what} {at // width}: {ours}, proposed {theirs}"

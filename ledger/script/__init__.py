@@ -223,6 +223,7 @@ def _find_contradictions(script: Script) -> Iterator[tuple[Place, str]]:
 
 def _check_rule(rule: RuleSection, place: Place, count: int) -> Iterator[tuple[Place, str]]:
     wanted = {"trimmed-mean": {"trim"}, "krum": {"f"}, "multi-krum": {"f", "select"}}.get(rule.name, set())
+    wanted = wanted if rule.composition is None else {"f"}
     optional = {"stake_per_weight"} if rule.name == "weighted-mean" else set()
     for key in ("trim", "f", "select", "stake_per_weight"):
         given = getattr(rule, key) is not None

@@ -10,6 +10,7 @@ from pydantic.json_schema import WithJsonSchema
 
 from ledger import spec
 from ledger.errors import UsageError
+from ledger.suggestions import suggest
 from ledger.units import AMOUNT_PATTERN, parse_wei
 
 MAX_ATTESTORS = 32
@@ -42,6 +43,28 @@ Seconds = Annotated[int, Field(ge=1, le=10**9)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 
 
+def _verify_rule_name(name: str) -> str:
+    if name not in spec.RULE_NAMES:
+        try:
+            spec.decode_composition(f"{name}@0".encode("ascii", "replace"))
+        except spec.NotCanonical as error:
+            raise ValueError(f"{name!r} is no rule and no composition{_explain_stage(name)}") from error
+    return name
+
+
+def _explain_stage(name: str) -> str:
+    """Return what may be meant by the first part that is no stage; nothing where all are."""
+    known = (*spec.RULE_NAMES, *spec.STAGES)
+    for part in name.split("+"):
+        stage = part.partition("(")[0]
+        if stage not in known:
+            return suggest(stage, known) or f"; stages are {', '.join(spec.STAGES)}"
+    return f" of {', '.join(spec.STAGES)}: docs/protocol.md, composed rules"
+
+
+RuleName = Annotated[str, Field(max_length=200), AfterValidator(_verify_rule_name)]
+
+
 class Section(BaseModel):
     """Keys and values that cannot change, with no unknown key and no guessed type."""
 
@@ -53,12 +76,12 @@ class Section(BaseModel):
 class RuleSection(Section):
     """An aggregation rule and its number."""
 
-    name: Literal["sum32", "mean", "weighted-mean", "median", "trimmed-mean", "krum", "multi-krum"]
-    """Rule (docs/protocol.md §5)."""
+    name: RuleName
+    """Rule (docs/protocol.md §5), or the stages of a composed one (§5.9), such as drop(3)+nnm+trimmed-mean."""
     trim: int | None = Field(default=None, ge=0, le=65535)
     """trimmed-mean: values left out at each end."""
     f: int | None = Field(default=None, ge=0, le=65535)
-    """krum, multi-krum: dishonest clients to withstand."""
+    """krum, multi-krum, composed rules: dishonest clients to withstand."""
     select: int | None = Field(default=None, ge=1, le=65535)
     """multi-krum: updates that are averaged."""
     stake_per_weight: Amount | None = None
@@ -67,11 +90,20 @@ class RuleSection(Section):
     @property
     def rule(self) -> spec.Rule:
         """The rule's number on chain."""
-        return spec.RULE_NAMES[self.name]
+        return spec.RULE_NAMES.get(self.name, spec.Rule.COMPOSED)
+
+    @property
+    def composition(self) -> spec.Composition | None:
+        """Stages of a composed rule; None of any other."""
+        if self.rule is not spec.Rule.COMPOSED:
+            return None
+        return spec.decode_composition(f"{self.name}@{self.f or 0}".encode("ascii"))
 
     @property
     def parameter(self) -> int:
-        """Trim or f; 0 for rules without one."""
+        """Trim or f, of a composed rule its fewest updates; 0 for rules without one."""
+        if self.composition is not None:
+            return self.composition.min_updates
         return (self.trim if self.name == "trimmed-mean" else self.f) or 0
 
     @property
@@ -86,7 +118,9 @@ class RuleSection(Section):
 
     @property
     def label(self) -> str:
-        """Name with its number, for people: `trimmed-mean(3)`."""
+        """Name with its number, for people: `trimmed-mean(3)`, `nnm+median@6`."""
+        if self.composition is not None:
+            return str(self.composition)
         numbers = [str(n) for n in (self.trim, self.f, self.select) if n is not None]
         return f"{self.name}({', '.join(numbers)})" if numbers else self.name
 

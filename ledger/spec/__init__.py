@@ -13,6 +13,7 @@ from ledger.spec.auxiliary import (
     compute_distances,
     decode_distances,
     decode_weights,
+    encode_choice,
     encode_distances,
     encode_weights,
 )
@@ -78,6 +79,15 @@ from ledger.spec.commitment import (
     encode_members,
     encode_signed_list,
 )
+from ledger.spec.compositions import (
+    STAGES,
+    Composition,
+    Context,
+    Stage,
+    compute_seed,
+    decode_composition,
+    encode_composition,
+)
 from ledger.spec.errors import (
     BadProof,
     DuplicateCommitment,
@@ -103,6 +113,7 @@ from ledger.spec.errors import (
     WrongSigner,
     WrongVersion,
 )
+from ledger.spec.gram import compute_scores_from_distances, select_lowest
 from ledger.spec.keccak import (
     keccak256,
 )
@@ -184,13 +195,12 @@ from ledger.spec.rules import (
     compute_mean,
     compute_median,
     compute_min_updates,
-    compute_scores_from_distances,
     compute_squared_distance,
     compute_sum32,
     compute_trimmed_mean,
     compute_weight,
     compute_weighted_mean,
-    select_lowest,
+    require_composition,
 )
 from ledger.spec.tasks import (
     MAX_CLIENTS,
@@ -251,13 +261,16 @@ __all__ = [
     "RULE_NAMES",
     "SEED_BYTES",
     "SELF",
+    "STAGES",
     "TERMINAL",
     "TRAILING_ALLOWANCE_BYTES",
     "WORD_BYTES",
     "ZERO_DIGEST",
     "BadProof",
     "CommitMode",
+    "Composition",
     "ContentId",
+    "Context",
     "DuplicateCommitment",
     "Expectation",
     "FedtrailError",
@@ -283,6 +296,7 @@ __all__ = [
     "SeedLine",
     "SignedMember",
     "SpecError",
+    "Stage",
     "Task",
     "TaskState",
     "TrailingBytes",
@@ -348,6 +362,7 @@ __all__ = [
     "compute_root",
     "compute_rotate_digest",
     "compute_scores_from_distances",
+    "compute_seed",
     "compute_seed_commitment",
     "compute_seeds_root",
     "compute_segment_root",
@@ -363,6 +378,7 @@ __all__ = [
     "compute_weight",
     "compute_weighted_mean",
     "count_cancelled",
+    "decode_composition",
     "decode_distances",
     "decode_exclusions",
     "decode_int32",
@@ -376,6 +392,8 @@ __all__ = [
     "decode_weights",
     "dequantize",
     "distinct_members",
+    "encode_choice",
+    "encode_composition",
     "encode_distances",
     "encode_exclusions",
     "encode_int32",
@@ -396,6 +414,7 @@ __all__ = [
     "make_outcome",
     "quantize",
     "rdiv",
+    "require_composition",
     "saturate32",
     "select_lowest",
     "split_chunks",

@@ -1,6 +1,7 @@
 """Auxiliary data: what a rule asks for beside roots, so that one transaction can judge it (docs/protocol.md §5.8).
 
-Krum and Multi-Krum post the squared distances of all pairs, the weighted mean every weight; other rules post nothing.
+Krum and Multi-Krum post the squared distances of all pairs, the weighted mean every weight, composed rules that only
+select whom they selected; other rules post nothing.
 """
 
 from __future__ import annotations
@@ -8,9 +9,10 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 
+from ledger.spec.compositions import ListRows, select
 from ledger.spec.errors import WrongLength
 from ledger.spec.numbers import clamp
-from ledger.spec.rules import Rule, RuleParams, Vector, compute_squared_distance
+from ledger.spec.rules import Rule, RuleParams, Vector, compute_squared_distance, require_composition
 
 DISTANCE_BYTES = 12
 """A distance is below 2**80: 2**32 coordinates of at most (2**24)**2."""
@@ -53,6 +55,11 @@ def decode_weights(data: bytes, *, count: int) -> tuple[int, ...]:
     return _decode(data, WEIGHT_BYTES, count)
 
 
+def encode_choice(chosen: Sequence[int], count: int) -> bytes:
+    """Return weights of 1 for the chosen slots and 0 for the others: a mean of some is a weighted mean of all."""
+    return encode_weights([int(slot in chosen) for slot in range(count)])
+
+
 def _decode(data: bytes, width: int, count: int) -> tuple[int, ...]:
     if len(data) != width * count:
         raise WrongLength(
@@ -72,4 +79,8 @@ def compute_aux(params: RuleParams, updates: Sequence[Vector], weights: Vector) 
         return encode_distances(compute_distances(updates, params.bound))
     if params.rule is Rule.WEIGHTED_MEAN:
         return encode_weights(weights)
+    if params.rule is Rule.COMPOSED:
+        composition, context = require_composition(params)
+        rows = ListRows([[clamp(x, params.bound) for x in update] for update in updates])
+        return encode_choice(select(composition, rows, context), len(rows)) if composition.selects_only else b""
     return b""

@@ -11,6 +11,7 @@ integers in the specification, arrays in the fast path, and the two must agree b
 from __future__ import annotations
 
 import enum
+import hashlib
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -237,6 +238,14 @@ def evaluate(composition: Composition, rows: Rows, context: Context, bound: int)
     for stage in composition.stages[:-1]:
         state = _apply(stage, state, context)
     return rows.limit(_finish(composition.stages[-1], state, context), bound)
+
+
+def compute_seed(domain_separator: bytes, round_id: int, segments_hash: bytes) -> bytes:
+    """Return sha256("fedtrail seed" | domain separator | round u64 | segmentsHash): fixed after the commit phase.
+
+    Nobody knows it before the last commitment, and whoever commits last can choose among as many seeds as it tries.
+    """
+    return hashlib.sha256(b"fedtrail seed" + domain_separator + round_id.to_bytes(8, "big") + segments_hash).digest()
 
 
 def select(composition: Composition, rows: Rows, context: Context) -> list[int]:

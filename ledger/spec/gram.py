@@ -15,8 +15,6 @@ import itertools
 from collections.abc import Sequence
 from math import comb, isqrt, lcm
 
-from ledger.spec.rules import select_lowest
-
 Gram = Sequence[Sequence[int]]
 """n × n inner products: symmetric, positive semidefinite."""
 Mixture = list[list[int]]
@@ -48,6 +46,17 @@ def compute_gram(rows: Sequence[Sequence[int]]) -> list[list[int]]:
 def compute_distances_from_gram(gram: Gram) -> list[list[int]]:
     """Return the n × n squared distances."""
     return [[gram[i][i] + gram[j][j] - 2 * g for j, g in enumerate(row)] for i, row in enumerate(gram)]
+
+
+def compute_scores_from_distances(distances: Gram, f: int) -> list[int]:
+    """Return Krum scores from the symmetric n × n matrix of squared distances (§5.6)."""
+    n = len(distances)
+    return [sum(sorted(distances[i][j] for j in range(n) if j != i)[: n - f - 2]) for i in range(n)]
+
+
+def select_lowest(scores: Sequence[int], count: int) -> list[int]:
+    """Return the slots of the `count` lowest scores, ties to the lower slot, in rising slot order (§5.6)."""
+    return sorted(sorted(range(len(scores)), key=lambda i: (scores[i], i))[:count])
 
 
 def lower_median(values: Sequence[int]) -> int:

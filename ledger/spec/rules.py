@@ -11,7 +11,9 @@ import enum
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from ledger.spec.compositions import Composition, Context, ListRows, evaluate
 from ledger.spec.errors import RuleNotApplicable, WrongLength
+from ledger.spec.gram import compute_scores_from_distances, select_lowest
 from ledger.spec.numbers import clamp, rdiv, saturate32, wrap32
 
 Vector = Sequence[int]
@@ -27,6 +29,7 @@ class Rule(enum.IntEnum):
     TRIMMED_MEAN = 4
     KRUM = 5
     MULTI_KRUM = 6
+    COMPOSED = 7
 
 
 RULE_NAMES = {
@@ -48,7 +51,7 @@ class RuleParams:
     rule: Rule
     """Which rule."""
     parameter: int = 0
-    """Trim per side, or f for Krum and Multi-Krum; 0 otherwise."""
+    """Trim per side, f for Krum and Multi-Krum, the fewest updates of a composed rule; 0 otherwise."""
     select: int = 0
     """How many updates Multi-Krum averages; 0 otherwise."""
     bound: int
@@ -57,12 +60,16 @@ class RuleParams:
     """Largest weight of a client."""
     wei_per_weight: int = 0
     """Stake that a unit of weight needs; 0: the stake does not limit the weight."""
+    composition: Composition | None = None
+    """Stages of a composed rule."""
+    context: Context | None = None
+    """What they may read of the round beside updates."""
 
 
 def compute_min_updates(rule: Rule, parameter: int, select: int = 0) -> int:
     """Return the smallest n for which a rule is defined: 2k + 1 for trimming, 2f + 3 for Krum (Blanchard 2017).
 
-    Of a masked sum (sum32 with a parameter, the number of peers) it is 2.
+    Of a composed rule the task says it. Of a masked sum (sum32 with a parameter, the number of peers) it is 2.
     """
     if rule is Rule.TRIMMED_MEAN:
         return 2 * parameter + 1
@@ -70,6 +77,8 @@ def compute_min_updates(rule: Rule, parameter: int, select: int = 0) -> int:
         return 2 * parameter + 3
     if rule is Rule.MULTI_KRUM:
         return max(2 * parameter + 3, parameter + select)
+    if rule is Rule.COMPOSED:
+        return parameter
     if rule is Rule.SUM32 and parameter:
         return 2  # a masked sum of one update is that update
     return 1
@@ -118,17 +127,6 @@ def compute_krum_scores(updates: Sequence[Vector], f: int) -> list[int]:
     return compute_scores_from_distances(distances, f)
 
 
-def compute_scores_from_distances(distances: Sequence[Vector], f: int) -> list[int]:
-    """Return Krum scores from the symmetric n × n matrix of squared distances (§5.6)."""
-    n = len(distances)
-    return [sum(sorted(distances[i][j] for j in range(n) if j != i)[: n - f - 2]) for i in range(n)]
-
-
-def select_lowest(scores: Vector, count: int) -> list[int]:
-    """Return the slots of the `count` lowest scores, ties to the lower slot, in rising slot order (§5.6)."""
-    return sorted(sorted(range(len(scores)), key=lambda i: (scores[i], i))[:count])
-
-
 def _by_column(function: Callable[[Vector], int], updates: Sequence[Vector]) -> list[int]:
     return [function(column) for column in zip(*updates, strict=True)]
 
@@ -136,8 +134,8 @@ def _by_column(function: Callable[[Vector], int], updates: Sequence[Vector]) -> 
 def aggregate(params: RuleParams, updates: Sequence[Vector], weights: Vector) -> list[int]:
     """Return the aggregate of the included updates: the normative definition of every rule (§5).
 
-    Args: params: from the task. updates: n vectors of d int32, clients in rising id. weights: one integer ≥ 0 an
-        update (compute_weight); only the weighted mean reads them.
+    Args: params: from the task, of a composed rule with its stages. updates: n vectors of d int32, clients in rising
+        id. weights: one integer ≥ 0 an update (compute_weight); only the weighted mean reads them.
     Raises: RuleNotApplicable: n is below the rule's minimum. WrongLength: vectors of different length, or too few or
         too many weights.
     """
@@ -151,7 +149,20 @@ def aggregate(params: RuleParams, updates: Sequence[Vector], weights: Vector) ->
         raise WrongLength(got=min(map(len, updates)), want=max(map(len, updates)))
     if params.rule is Rule.SUM32:
         return _by_column(compute_sum32, updates)
+    if params.rule is Rule.COMPOSED:
+        composition, context = require_composition(params)
+        return list(evaluate(composition, ListRows(_clamped(updates, params.bound)), context, params.bound))
     return _aggregate_clamped(params, _clamped(updates, params.bound), weights)
+
+
+def require_composition(params: RuleParams) -> tuple[Composition, Context]:
+    """Return the stages of a composed rule and what they may read.
+
+    Raises: RuleNotApplicable: the parameters do not have them.
+    """
+    if params.composition is None or params.context is None:
+        raise RuleNotApplicable(rule="composed", parameter=params.parameter, want="its stages", got="none")
+    return params.composition, params.context
 
 
 def _clamped(updates: Sequence[Vector], bound: int) -> list[list[int]]:

@@ -38,7 +38,7 @@ class Task:
     rule: Rule
     """Aggregation rule."""
     rule_param: int
-    """Trim per side, or f; 0 for other rules. uint16."""
+    """Trim per side, f, or the fewest updates of a composed rule; 0 for other rules. uint16."""
     rule_select: int
     """Updates that Multi-Krum averages; 0 for other rules. uint16."""
     size: int
@@ -78,7 +78,7 @@ class Task:
     genesis_model: bytes
     """Root of the model that the first round starts from."""
     layout_digest: bytes
-    """SHA-256 of the canonical tensor layout."""
+    """SHA-256 of the document with the names of the coordinates and the stages of a composed rule."""
     script_digest: bytes
     """SHA-256 of the round script."""
 
@@ -146,6 +146,8 @@ def _verify_rule(task: Task) -> None:
     if task.wei_per_weight and task.rule is not Rule.WEIGHTED_MEAN:
         raise InvalidTask(field="wei_per_weight", got=task.wei_per_weight, want="0 for this rule")
     want = compute_min_updates(task.rule, task.rule_param, task.rule_select)
+    if task.rule is Rule.COMPOSED and not want:
+        raise InvalidTask(field="quorum", got=task.quorum, want="a composed rule with its fewest updates in rule_param")
     if task.quorum < want:
         raise InvalidTask(field="quorum", got=task.quorum, want=f"{want} and up for this rule")
     if task.rule in (Rule.KRUM, Rule.MULTI_KRUM) and task.max_clients > MAX_KRUM_CLIENTS:
@@ -154,7 +156,7 @@ def _verify_rule(task: Task) -> None:
 
 def _find_highest_param(task: Task) -> int:
     """Return the largest parameter that the rule may have, as far as the quorum does not say."""
-    if task.rule in (Rule.TRIMMED_MEAN, Rule.KRUM, Rule.MULTI_KRUM):
+    if task.rule in (Rule.TRIMMED_MEAN, Rule.KRUM, Rule.MULTI_KRUM, Rule.COMPOSED):
         return (1 << 16) - 1
     return min(task.max_clients - 1, MAX_PEERS) if task.rule is Rule.SUM32 else 0
 

@@ -9,6 +9,7 @@ from vector_cases import (
     blobs,
     chain_hashes,
     commitment,
+    composed,
     masks,
     member_lists,
     numbers,
@@ -20,7 +21,20 @@ from vector_cases import (
 from vector_cases.case import COMPUTED, Case, dump
 from vector_cases.operations import run
 
-SECTIONS = (numbers, tree, blobs, commitment, chain_hashes, member_lists, rules, auxiliary, tasks, rounds, masks)
+SECTIONS = (
+    numbers,
+    tree,
+    blobs,
+    commitment,
+    chain_hashes,
+    member_lists,
+    rules,
+    composed,
+    auxiliary,
+    tasks,
+    rounds,
+    masks,
+)
 
 
 def get_cases() -> list[Case]:

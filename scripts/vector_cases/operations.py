@@ -35,6 +35,31 @@ def rule_params(i: Input) -> spec.RuleParams:
     )
 
 
+def composed_params(i: Input) -> spec.RuleParams:
+    """Return the parameters of a `compose` vector."""
+    context = spec.Context(clients=tuple(i["clients"]), weights=tuple(i["weights"]), seed=from_hex(i["seed"]))
+    composition = spec.decode_composition(i["composition"].encode())
+    return spec.RuleParams(
+        rule=spec.Rule.COMPOSED,
+        parameter=1,
+        bound=i["bound"],
+        examples_cap=spec.MAX_EXAMPLES_CAP,
+        composition=composition,
+        context=context,
+    )
+
+
+def _compose(i: Input) -> Any:
+    params = composed_params(i)
+    found = spec.aggregate(params, i["updates"], i["weights"])
+    return {"aggregate": found, "aux": spec.compute_aux(params, i["updates"], i["weights"])}
+
+
+def _composition(i: Input) -> Any:
+    composition = spec.decode_composition(i["text"].encode())
+    return {"min_updates": composition.min_updates, "selects_only": composition.selects_only}
+
+
 def _weight(i: Input) -> int:
     params = spec.RuleParams(
         rule=spec.Rule.WEIGHTED_MEAN,
@@ -264,6 +289,8 @@ OPERATIONS: dict[str, Callable[[Input], Any]] = {
     "krum_scores": lambda i: spec.compute_krum_scores(i["updates"], i["f"]),
     "select_lowest": lambda i: spec.select_lowest([int(score) for score in i["scores"]], i["count"]),
     "min_updates": lambda i: spec.compute_min_updates(spec.RULE_NAMES[i["rule"]], i["parameter"], i["select"]),
+    "compose": _compose,
+    "decode_composition": _composition,
     "model_step": lambda i: spec.apply_model_step(i["model"], i["aggregate"]),
     # auxiliary data
     "distances": lambda i: spec.compute_distances(i["updates"], i["bound"]),

@@ -51,10 +51,26 @@ def test_byte_tables_have_no_gaps_and_the_lengths_of_the_code():
     assert (measure(header), measure(entry)) == (len(empty), 103)
 
 
+def test_stages_have_their_needs_and_their_proofs():
+    (table,) = read_tables("5.9")
+    told = {name.strip("`"): (needs, proof) for names, _, _, needs, _, proof in table for name in names.split(", ")}
+    assert {name.partition("(")[0] for name in told} == set(spec.STAGES)
+    for text, (needs, proof) in told.items():
+        name, _, argument = text.partition("(")
+        assert bool(argument) == bool(spec.STAGES[name].argument)
+        if name != "bucketing":
+            want = {"1": 1, "2": 2, "2f + 1": 7, "2f + 3": 9, "4f + 3": 15}[needs]
+            assert spec.STAGES[name].needs(3) == want
+        selects = spec.STAGES[name].kind.name == "SELECT" or name == "mean"
+        assert proof == ("choice" if selects else "replay")
+
+
 def test_rules_have_their_numbers_and_smallest_counts():
     want = {"1": 1, "1, masked 2": 2, "2k + 1": 5, "2f + 3": 7, "max(2f + 3, f + m)": 8}
     (table,) = read_tables("5")
-    for number, name, smallest, _ in table:
+    *named, composed = table
+    assert composed[:2] == (str(int(spec.Rule.COMPOSED)), "composed")
+    for number, name, smallest, _ in named:
         rule = spec.RULE_NAMES[name.strip("`")]
         assert int(number) == rule
         assert want[smallest] == spec.compute_min_updates(rule, 2, 6)

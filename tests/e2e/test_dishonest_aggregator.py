@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from fl.federation import Federation, RunResult
 from ledger import spec
+from ledger.errors import NotFoundError
 from ledger.project import Project
 from ledger.records import Verdict
 
@@ -69,3 +72,35 @@ def test_without_disputes_a_lie_ends_the_run(project: Project, write_script: Scr
     result = Federation.start(project, script).run()
     assert [item.verdict for item in result.rounds] == [Verdict.PASS, Verdict.FAIL]
     assert result.rounds[1].conviction is None
+
+
+def test_a_wrong_mean_of_those_that_a_composed_rule_chose_costs_the_bond(
+    project: Project, write_script: ScriptWriter
+) -> None:
+    rule = {"name": "drop(3)+linkage+mean", "f": 1}
+    script = write_script(
+        "composed",
+        run={"rounds": 1, "dispute": True, "rule": rule},
+        aggregator={"count": 2},
+        events=[{"at": "round 1", "aggregator": "tamper", "coordinate": 17}],
+    )
+    result = Federation.start(project, script).run()
+    struck = result.rounds[0].conviction
+    assert struck is not None and struck.coordinate == 17 and struck.claimed == struck.recomputed + 1
+    assert [item.verdict for item in result.rounds] == [Verdict.FAIL, Verdict.PASS]
+
+
+def test_a_lie_under_a_rule_that_no_court_knows_ends_the_run_with_the_evidence(
+    project: Project, write_script: ScriptWriter
+) -> None:
+    rule = {"name": "nnm+median", "f": 1}
+    script = write_script(
+        "replayed",
+        run={"rounds": 1, "dispute": True, "rule": rule},
+        aggregator={"count": 2},
+        events=[{"at": "round 1", "aggregator": "tamper", "coordinate": 17}],
+    )
+    federation = Federation.start(project, script)
+    with pytest.raises(NotFoundError, match="no court judges this composed rule"):
+        federation.run()
+    assert federation.chain.get_round(federation.chain.count_rounds()).phase is spec.Phase.PROPOSED

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from hashlib import sha256
@@ -72,13 +73,15 @@ def test_an_unmet_expectation_is_told(project: Project, write_script: ScriptWrit
         {"name": "median"},
         {"name": "krum", "f": 1},
         {"name": "multi-krum", "f": 1, "select": 2},
+        {"name": "drop(3)+nnm+trimmed-mean", "f": 1},
+        {"name": "linkage+mean", "f": 1},
     ],
     ids=lambda rule: "-".join(map(str, rule.values())),
 )
 def test_the_twin_without_a_ledger_ends_with_the_same_model(
     project: Project, write_script: ScriptWriter, rule: dict[str, object]
 ) -> None:
-    name = "-".join(["twin", *map(str, rule.values())]).replace(" ", "")
+    name = re.sub("[^a-z0-9.]+", "-", "-".join(["twin", *map(str, rule.values())]))
     federation = Federation.start(project, write_script(name=name, run={"rounds": 2, "rule": rule}))
     result = federation.run()
     section = federation.script.run.rule

@@ -33,7 +33,7 @@ def rounds(draw: st.DrawFn, rule: spec.Rule) -> tuple[spec.RuleParams, np.ndarra
     parameter = select = 0
     if rule is spec.Rule.TRIMMED_MEAN:
         parameter = draw(st.integers(0, (n - 1) // 2))
-    if rule >= spec.Rule.KRUM:
+    if rule in (spec.Rule.KRUM, spec.Rule.MULTI_KRUM):
         parameter = draw(st.integers(0, (n - 3) // 2))
     if rule is spec.Rule.MULTI_KRUM:
         select = draw(st.integers(1, n - parameter))
@@ -43,8 +43,15 @@ def rounds(draw: st.DrawFn, rule: spec.Rule) -> tuple[spec.RuleParams, np.ndarra
         select=select,
         bound=draw(st.sampled_from([1, 2, 100, B])),
         examples_cap=draw(st.sampled_from([1, 5, 1000, spec.MAX_EXAMPLES_CAP])),
+        **(_stages(n) if rule is spec.Rule.COMPOSED else {}),
     )
     return params, updates, weights
+
+
+def _stages(n: int, text: bytes = b"drop(3)+multi-krum(2)+mean@1") -> dict[str, Any]:
+    """One composition for them all: tests/ledger/test_compositions.py has the others."""
+    context = spec.Context(clients=tuple(range(1, n + 1)), weights=(1,) * n, seed=bytes(32))
+    return {"composition": spec.decode_composition(text), "context": context}
 
 
 def _params(rule: spec.Rule, n: int, **changes: Any) -> spec.RuleParams:
@@ -56,7 +63,8 @@ def _params(rule: spec.Rule, n: int, **changes: Any) -> spec.RuleParams:
         "bound": B,
         "examples_cap": 1000,
     }
-    return spec.RuleParams(**(fields | changes))
+    stages = {"parameter": 5, **_stages(n)} if rule is spec.Rule.COMPOSED else {}
+    return spec.RuleParams(**(fields | stages | changes))
 
 
 @pytest.mark.parametrize("rule", spec.Rule)
@@ -219,10 +227,12 @@ from ledger.aggregation import aggregate
 from ledger import commitments, spec
 updates = np.random.default_rng(1).integers(-2**23, 2**23, (20, 30000), dtype=np.int32)
 for rule in spec.Rule:
-    krum = rule >= spec.Rule.KRUM
+    krum = rule in (spec.Rule.KRUM, spec.Rule.MULTI_KRUM)
     params = spec.RuleParams(
         rule=rule, parameter=4 if krum or rule is spec.Rule.TRIMMED_MEAN else 0,
-        select=6 if rule is spec.Rule.MULTI_KRUM else 0, bound=2**23 - 1, examples_cap=50)
+        select=6 if rule is spec.Rule.MULTI_KRUM else 0, bound=2**23 - 1, examples_cap=50,
+        composition=spec.decode_composition(b"drop(3)+arc+nnm+geometric-median@4"),
+        context=spec.Context(clients=tuple(range(20)), weights=(1,) * 20, seed=bytes(32)))
     print(rule.name, commitments.compute_vector_root(aggregate(params, updates, range(1, 21)), 8).hex())
 """
 

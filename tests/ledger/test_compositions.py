@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from ledger.aggregation.compositions import aggregate_composed, select_updates
+from ledger.aggregation.compositions import aggregate_composed, choose_updates
 from ledger.spec import gram as grams
 from ledger.spec.compositions import (
     STAGES,
@@ -68,12 +68,12 @@ def test_the_fast_path_gives_the_bits_of_the_specification(composition, updates,
         want = list(evaluate(composition, ListRows(rows), context, bound))
     except RuleNotApplicable:
         with pytest.raises(RuleNotApplicable):
-            aggregate_composed(composition, np.array(updates, dtype=np.int32), context, bound)
+            aggregate_composed(composition, context, np.array(updates, dtype=np.int32), bound)
         return
-    assert aggregate_composed(composition, np.array(updates, dtype=np.int32), context, bound).tolist() == want
+    assert aggregate_composed(composition, context, np.array(updates, dtype=np.int32), bound).tolist() == want
     assert all(-bound <= x <= bound for x in want)
     if composition.selects_only:
-        chosen = select_updates(composition, np.array(updates, dtype=np.int32), context, bound)
+        chosen = choose_updates(composition, context, np.array(updates, dtype=np.int32), bound)
         assert chosen == select(composition, ListRows(rows), context)
 
 

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from vector_cases.case import from_float_bits, from_hex, to_json
 from vector_cases.files import Vector, load_vectors
-from vector_cases.operations import expectation, rule_params
+from vector_cases.operations import composed_params, expectation, rule_params
 
 from fl import quantization
 from ledger import commitments, spec
-from ledger.aggregation import aggregate, apply_model_step
+from ledger.aggregation import aggregate, apply_model_step, compute_aux
 
 Input = Mapping[str, Any]
 
@@ -56,6 +56,12 @@ def _quantize(i: Input) -> int:
     return int(quantization.quantize(delta, scale_bits=i["scale_bits"], bound=i["bound"]).values[0])
 
 
+def _compose(i: Input) -> Any:
+    params, updates = composed_params(i), _matrix(i["updates"])
+    aux = compute_aux(params, updates, i["weights"])
+    return {"aggregate": aggregate(params, updates, i["weights"]).tolist(), "aux": aux}
+
+
 FAST: dict[str, Callable[[Input], Any]] = {
     "vector_root": lambda i: commitments.compute_vector_root(_array(i["values"]), i["leaf_log2"]),
     "matrix_root": lambda i: commitments.compute_matrix_root(_matrix(i["updates"]), i["matrix_log2"]),
@@ -65,6 +71,7 @@ FAST: dict[str, Callable[[Input], Any]] = {
     "commitment_digest": _commitment_digest,
     "quantize": _quantize,
     "aggregate": lambda i: aggregate(rule_params(i), _matrix(i["updates"]), i["weights"]).tolist(),
+    "compose": _compose,
     "model_step": lambda i: apply_model_step(_array(i["model"]), _array(i["aggregate"])).tolist(),
 }
 
