@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from ledger import availability, disputes, spec
+from ledger import availability, list_disputes, spec
 from ledger.availability import BOARD, Certificate, Demand
 from ledger.commitments import Int32Array
 from ledger.disputes import Proof, Update
@@ -36,7 +36,7 @@ def accuse_of_omission(record: RoundRecord, receipts: Iterable[SignedCommitment]
             f"no receipt of round {record.number} is for a commitment that its list lacks",
             hint="name the file of the receipt: --evidence FILE",
         )
-    return disputes.prove_omission(
+    return list_disputes.prove_omission(
         make_claim(record, record.proposal),
         listed,
         client=omitted.client,
@@ -71,7 +71,7 @@ def accuse_of_equivocation(record: RoundRecord, signed: Sequence[SignedCommitmen
             f"there are {len(pairs)}, of {len(clients)} clients",
             hint="name the files of both: --evidence FILE --evidence FILE",
         )
-    return disputes.prove_equivocation(
+    return list_disputes.prove_equivocation(
         record.round_id, clients.pop(), [(commitment, signature) for (_, commitment), signature in pairs.items()]
     )
 
@@ -89,7 +89,7 @@ def accuse_of_going_beyond_the_bound(record: RoundRecord, client: int | None = N
         beyond = np.flatnonzero(np.abs(update.values.astype(np.int64)) > record.task.bound)
         if len(beyond):
             about = record.round_id if record.proposal is None else make_claim(record, record.proposal)
-            return disputes.prove_clip_violation(
+            return list_disputes.prove_clip_violation(
                 about, record.task, int(beyond[0]), update=update, segments=record.segments
             )
     raise NotFoundError(f"no update of round {record.number} that is here was committed to beyond the bound")
@@ -172,6 +172,6 @@ def accuse_of_not_serving(
         attestor,
         segments_hash=record.segments_hash,
         signature=next(one.signature for one in signed if one.attestor == attestor),
-        place=disputes.encode_commitment_place(record.segments, demand.client),
+        place=list_disputes.encode_commitment_place(record.segments, demand.client),
     )
     return Proof(function="proveUnserved", arguments=(demand.arguments(), certificate.excluded, packed), court=BOARD)

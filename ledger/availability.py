@@ -315,6 +315,6 @@ def open_leaves(demand: Demand, answer: bytes) -> dict[int, bytes]:
 def prove_unserved(attestor: int, *, segments_hash: bytes, signature: bytes, place: bytes) -> bytes:
     """Return the proof that an attestor stated the availability of an update that nobody showed.
 
-    Args: segments_hash, signature: of its certificate. place: `disputes.encode_commitment_place` of the client.
+    Args: segments_hash, signature: of its certificate. place: `list_disputes.encode_commitment_place` of the client.
     """
     return attestor.to_bytes(4, "big") + segments_hash + signature + place

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ledger import disputes, sessions, spec
+from ledger import disputes, list_disputes, sessions, spec
 
 if TYPE_CHECKING:
     from measure_gas import Bench
@@ -139,7 +139,7 @@ class Disputes:
         round_id = self.open(leaf_log2=leaf_log2, genesis_model=self.source.randbytes(32))
         updates = [make_opening(self.source, leaf_log2) for _ in range(clients)]
         members, packed = self.commit_updates(round_id, updates)
-        place = disputes.encode_commitment_place([members], clients)
+        place = list_disputes.encode_commitment_place([members], clients)
         nobody = ((*5 * [bytes(32)], 0), *3 * [bytes(32)])
         clip = self.bench.court.functions.proveClipViolation(round_id, nobody, COORDINATE, packed[-1] + place)
         self.bench.send(f"proveClipViolation n={clients} leafLog2={leaf_log2}", clip)
@@ -203,7 +203,7 @@ class Disputes:
         round_id = self.open(genesis_model=self.source.randbytes(32))
         members = self.commit(round_id, {client: self.source.randbytes(32) for client in range(1, clients + 1)})
         claim = self.propose(round_id, clients)
-        packed = disputes.encode_members_proof([members])
+        packed = list_disputes.encode_members_proof([members])
         self.prove(f"proveMembers n={clients}", "proveMembers", round_id, claim, b"", packed)
         return round_id
 
@@ -227,7 +227,7 @@ class Disputes:
                 domain_separator=domain, round_id=round_id, client=client, commitment=commitment
             )
             signed.append((commitment, self.bench.sign(client, digest)))
-        proof = disputes.prove_equivocation(round_id, client, signed)
+        proof = list_disputes.prove_equivocation(round_id, client, signed)
         self.bench.send("proveEquivocation", self.bench.court.functions.proveEquivocation(*proof.arguments))
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from eth_utils.crypto import keccak
 
-from ledger import commitments, disputes, sessions, signing, spec
+from ledger import commitments, disputes, list_disputes, sessions, signing, spec
 from ledger.chain import ETHER
 from ledger.errors import Reverted, WrongPhase
 from ledger.spec.errors import BadProof
@@ -193,7 +193,7 @@ def test_a_wrong_coordinate_is_proven_in_a_session(federation):
 
 def assert_members_stand(round_):
     with pytest.raises(Reverted, match="SameRoot"):
-        round_.prove(disputes.prove_members(round_.claim, round_.segments), key="members")
+        round_.prove(list_disputes.prove_members(round_.claim, round_.segments), key="members")
 
 
 WEIGHTED = {"rule": spec.Rule.WEIGHTED_MEAN, "wei_per_weight": ETHER // 20}
@@ -259,7 +259,7 @@ def test_a_wrong_model_and_a_wrong_list_of_members_are_proven(federation):
     round_.propose(members_root=spec.compute_members_root(round_.members[:3]))
     with pytest.raises(Reverted, match="NotFraud"):
         round_.prove(round_.model_step(6), key="honest")
-    members = disputes.prove_members(round_.claim, round_.segments)
+    members = list_disputes.prove_members(round_.claim, round_.segments)
     round_.assert_struck(round_.prove(members), b"wrong members")
     with pytest.raises(WrongPhase, match="proposed and not yet finalised"):
         round_.prove(round_.model_step(7), key="late")
@@ -277,7 +277,7 @@ def test_a_wrong_list_of_members_is_proven_in_every_mode(federation, mode):
     round_ = DisputedRound(federation, mode=mode)
     excluded = [(round_.members[0].client, 715)]
     round_.propose(excluded=excluded, members_root=spec.compute_members_root(round_.members))
-    round_.assert_struck(round_.prove(disputes.prove_members(round_.claim, round_.segments)), b"wrong members")
+    round_.assert_struck(round_.prove(list_disputes.prove_members(round_.claim, round_.segments)), b"wrong members")
 
 
 @pytest.mark.parametrize("mode", spec.CommitMode, ids=lambda mode: mode.name.lower())
@@ -289,7 +289,7 @@ def test_a_true_list_of_members_stands_in_every_mode(federation, mode):
 def test_clients_that_the_aggregator_miscounts_are_proven(federation):
     round_ = DisputedRound(federation, mode=spec.CommitMode.ACCUMULATED)
     round_.propose(committed=5)
-    receipt = round_.prove(disputes.prove_members(round_.claim, round_.segments))
+    receipt = round_.prove(list_disputes.prove_members(round_.claim, round_.segments))
     args = receipt.find("FraudProven").args
     assert (args["claimed"], args["recomputed"]) == (5, 4)
     round_.assert_struck(receipt, b"wrong members")
@@ -317,16 +317,16 @@ def test_a_forged_entry_of_a_list_is_proven_and_a_true_one_is_not(federation):
 
     round_ = ListedRound(federation, forge).propose()
     with pytest.raises(Reverted, match="ValidEntry"):
-        round_.prove(disputes.prove_wrong_entry(round_.claim, round_.listed, 1), key="true")
-    receipt = round_.prove(disputes.prove_wrong_entry(round_.claim, round_.listed, 2))
+        round_.prove(list_disputes.prove_wrong_entry(round_.claim, round_.listed, 1), key="true")
+    receipt = round_.prove(list_disputes.prove_wrong_entry(round_.claim, round_.listed, 2))
     round_.assert_struck(receipt, b"wrong entry")
 
 
 def test_a_list_that_does_not_rise_is_proven(federation):
     round_ = ListedRound(federation, lambda listed: [listed[1], listed[0], *listed[2:]]).propose()
     with pytest.raises(Reverted, match="ValidEntry"):
-        round_.prove(disputes.prove_wrong_entry(round_.claim, round_.listed, 2), key="true")
-    receipt = round_.prove(disputes.prove_wrong_entry(round_.claim, round_.listed, 1))
+        round_.prove(list_disputes.prove_wrong_entry(round_.claim, round_.listed, 2), key="true")
+    receipt = round_.prove(list_disputes.prove_wrong_entry(round_.claim, round_.listed, 1))
     round_.assert_struck(receipt, b"wrong entry")
 
 
@@ -363,7 +363,7 @@ def make_omission(federation, round_):
             commitment=commitment,
         )
         receipt = signing.sign_digest(federation.aggregator_key, digest)
-        return disputes.prove_omission(
+        return list_disputes.prove_omission(
             round_.claim, round_.listed, client=client, commitment=commitment, receipt=receipt
         )
 
@@ -377,7 +377,7 @@ def test_a_client_beyond_the_bound_loses_a_fifth(federation, mode, is_proposed):
     if is_proposed:
         round_.propose()
     beyond = int(np.flatnonzero(np.abs(round_.matrix[2]) > 1000)[0])
-    proof = disputes.prove_clip_violation(
+    proof = list_disputes.prove_clip_violation(
         round_.claim if is_proposed else round_.round_id,
         round_.task,
         beyond,
@@ -393,7 +393,7 @@ def test_a_client_beyond_the_bound_loses_a_fifth(federation, mode, is_proposed):
     chain.claim_punishment(round_.round_id, client, args["reason"], key="reward", sender=federation.operator)
     assert chain.get_credit(federation.operator.address) == ETHER * 2 // 10 * 4 // 10
     with pytest.raises(BadProof, match="committed nothing"):
-        disputes.encode_commitment_place(round_.segments, 99)
+        list_disputes.encode_commitment_place(round_.segments, 99)
 
 
 def test_a_client_that_signs_twice_loses_everything(federation):
@@ -408,7 +408,7 @@ def test_a_client_that_signs_twice_loses_everything(federation):
             commitment=commitment,
         )
         signed.append((commitment, signing.sign_digest(key, digest)))
-    round_.prove(disputes.prove_equivocation(round_.round_id, client, signed))
+    round_.prove(list_disputes.prove_equivocation(round_.round_id, client, signed))
     assert federation.chain.get_participant(client).stake_wei == 0
 
 
@@ -451,7 +451,7 @@ def test_a_coordinate_outside_the_vector_has_no_proof():
 @pytest.mark.parametrize("count", [1, 2, 5, 8])
 def test_positions_rise_by_client_and_then_by_arrival(count):
     members = [spec.Member(client=client, commitment=bytes([client]) * 32) for client in range(1, count + 1)]
-    packed = disputes.encode_members_proof([members[::-1], [replace(members[0], commitment=b"\x99" * 32)]])
+    packed = list_disputes.encode_members_proof([members[::-1], [replace(members[0], commitment=b"\x99" * 32)]])
     assert packed[:6] == b"".join(number.to_bytes(2, "big") for number in (2, count, 1))
     order = packed[6 + 36 * (count + 1) :]
     positions = [count - 1, count, *(count - client for client in range(2, count + 1))]

@@ -4,7 +4,7 @@ import pytest
 from eth_utils.crypto import keccak
 from ledger_world import CLIENT_STAKE, ETHER, OTHER_BYTES, UNAVAILABLE, lie
 
-from ledger import accusations, availability, disputes, signing, spec
+from ledger import accusations, availability, list_disputes, signing, spec
 from ledger.availability import Subject
 from ledger.errors import NotFoundError, Reverted, WrongPhase
 from ledger.spec import certificates
@@ -50,7 +50,7 @@ def certify(world, round_, signers=(0, 1), excluded=()):
 def make_demand(round_, subject, client=0, first=0, count=1):
     """Return function and arguments of a demand for leaves."""
     if subject is Subject.COMMITMENT:
-        place = disputes.encode_commitment_place(round_.segments, client)
+        place = list_disputes.encode_commitment_place(round_.segments, client)
         return ("demandCommitment", round_.round_id, client, round_.commitment(client), first, count, place)
     slot = round_.included.index(client) if client else 0
     member = availability.encode_member(round_.members, slot) if client else b""
@@ -157,7 +157,7 @@ def test_defended_attestors_that_certify_what_nobody_can_show_lose_half_and_the_
     with pytest.raises(Reverted, match="DisputesOpen"):
         round_.finalise()
     fail(world, demanded)
-    place = disputes.encode_commitment_place(round_.segments, 3)
+    place = list_disputes.encode_commitment_place(round_.segments, 3)
     for position, attestor in list(enumerate(world.attestors))[:2]:
         proof = availability.prove_unserved(
             attestor, segments_hash=segments_hash, signature=signature[position], place=place

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from ledger_world import ETHER, make_key
 
-from ledger import disputes, signing, spec
+from ledger import list_disputes, signing, spec
 from ledger.chain import Role
 from ledger.errors import DuplicateCommitment, Reverted, WrongSigner
 
@@ -20,7 +20,7 @@ def test_defended_design_trap_1_the_key_of_the_round_judges_an_entry_and_not_the
     world.send("rotate_key", 2, make_key("client 2, second key"), by=world.people.owner)
     round_.propose()
     with pytest.raises(Reverted, match="ValidEntry"):
-        round_.prove(disputes.prove_wrong_entry(round_.claim, round_.segments[0], 1))
+        round_.prove(list_disputes.prove_wrong_entry(round_.claim, round_.segments[0], 1))
     assert world.bill() == {}
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ledger import disputes, signing, spec
+from ledger import list_disputes, signing, spec
 from ledger.errors import NotEligible, Reverted, WrongPhase
 
 pytestmark = pytest.mark.chain
@@ -30,7 +30,7 @@ def sign_receipt(world, round_, client, signer=None):
 
 
 def omission(world, round_, client, **changes):
-    return disputes.prove_omission(
+    return list_disputes.prove_omission(
         round_.claim,
         round_.segments[0],
         client=client,
@@ -43,7 +43,7 @@ def test_defended_an_honest_list_stands(world):
     round_ = world.open(mode=ROOT_ONLY).commit().propose()
     for position in range(4):
         with pytest.raises(Reverted, match="ValidEntry"):
-            round_.prove(disputes.prove_wrong_entry(round_.claim, round_.segments[0], position))
+            round_.prove(list_disputes.prove_wrong_entry(round_.claim, round_.segments[0], position))
     for client in round_.clients:
         with pytest.raises(Reverted, match="ListedClient"):
             round_.prove(omission(world, round_, client))
@@ -57,7 +57,7 @@ def test_defended_an_entry_that_its_client_has_not_signed_costs_the_whole_bond(w
     listed[2] = round_.entry(3, signer=world.people.aggregator)
     round_.post_list(listed)
     round_.compute().propose()
-    assert_struck(world, round_, disputes.prove_wrong_entry(round_.claim, listed, 2), b"wrong entry")
+    assert_struck(world, round_, list_disputes.prove_wrong_entry(round_.claim, listed, 2), b"wrong entry")
 
 
 def test_defended_an_entry_from_another_round_costs_the_whole_bond(world):
@@ -65,7 +65,7 @@ def test_defended_an_entry_from_another_round_costs_the_whole_bond(world):
     listed = [round_.entry(1), before.entry(2), round_.entry(3), round_.entry(4)]
     round_.post_list(listed)
     round_.compute().propose()
-    assert_struck(world, round_, disputes.prove_wrong_entry(round_.claim, listed, 1), b"wrong entry")
+    assert_struck(world, round_, list_disputes.prove_wrong_entry(round_.claim, listed, 1), b"wrong entry")
 
 
 def test_defended_a_client_that_is_listed_twice_costs_the_whole_bond(world):
@@ -73,7 +73,7 @@ def test_defended_a_client_that_is_listed_twice_costs_the_whole_bond(world):
     listed = [round_.entry(1), round_.entry(2), round_.entry(2), round_.entry(3), round_.entry(4)]
     round_.post_list(listed)
     round_.compute().propose(committed=5)
-    assert_struck(world, round_, disputes.prove_wrong_entry(round_.claim, listed, 2), b"wrong entry")
+    assert_struck(world, round_, list_disputes.prove_wrong_entry(round_.claim, listed, 2), b"wrong entry")
 
 
 def test_defended_an_identity_made_in_mid_round_in_a_list_costs_the_whole_bond(world):
@@ -83,7 +83,7 @@ def test_defended_an_identity_made_in_mid_round_in_a_list_costs_the_whole_bond(w
     listed = [*map(round_.entry, round_.clients), round_.entry(late)]
     round_.post_list(listed)
     round_.compute().propose()
-    proof = disputes.prove_wrong_entry(round_.claim, listed, 4)
+    proof = list_disputes.prove_wrong_entry(round_.claim, listed, 4)
     round_.prove(proof)
     assert round_.phase is spec.Phase.VOIDED
 
@@ -122,7 +122,7 @@ def test_known_gap_a_list_that_nobody_has_shown_is_finalised(world):
     round_.segments = [[round_.entry(client) for client in round_.clients]]
     round_.compute().propose()
     with pytest.raises(Reverted, match="WrongRoot"):
-        round_.prove(disputes.prove_wrong_entry(round_.claim, round_.segments[0], 0))
+        round_.prove(list_disputes.prove_wrong_entry(round_.claim, round_.segments[0], 0))
     round_.finalise()
     assert world.bill() == {}
 
@@ -154,7 +154,7 @@ def test_known_gap_a_count_that_is_not_the_lists_is_found_by_replay_alone(world)
     round_.post_list(listed, count=5)
     round_.compute()
     round_.propose(committed=5, data_id=round_.publish())
-    for proof in (round_.member_list(), disputes.prove_wrong_entry(round_.claim, listed, 0)):
+    for proof in (round_.member_list(), list_disputes.prove_wrong_entry(round_.claim, listed, 0)):
         with pytest.raises(Reverted):
             round_.prove(proof)
     assert [finding.clause for finding in round_.replay().findings] == ["1"]

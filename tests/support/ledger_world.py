@@ -18,7 +18,7 @@ from eth_account.signers.local import LocalAccount
 from eth_utils.address import to_checksum_address
 from raw_node import Node
 
-from ledger import commitments, devnet, disputes, signing, spec
+from ledger import commitments, devnet, disputes, list_disputes, signing, spec
 from ledger.audit import replay
 from ledger.chain import ETHER, Call, Chain, Connection, Contracts, DeployParams, Network, Receipt, Role, deploy
 from ledger.chain.abi import get_errors
@@ -613,17 +613,17 @@ class StagedRound:
         return disputes.prove_weight(self.claim, self.task, slot, update=self.updates[slot], members=path)
 
     def member_list(self) -> disputes.Proof:
-        return disputes.prove_members(self.claim, self.segments)
+        return list_disputes.prove_members(self.claim, self.segments)
 
     def clip(self, client: int, at: int) -> disputes.Proof:
         about = getattr(self, "claim", self.round_id)
         update = disputes.Update(client=client, num_examples=self.examples[client], values=self.values[client])
-        return disputes.prove_clip_violation(about, self.task, at, update=update, segments=self.segments)
+        return list_disputes.prove_clip_violation(about, self.task, at, update=update, segments=self.segments)
 
     def equivocation(self, client: int, *signed: bytes) -> disputes.Proof:
         """Return the proof that a client signed two commitments."""
         pairs = [(each, self.world.sign(self.round_id, client, each)) for each in signed]
-        return disputes.prove_equivocation(self.round_id, client, pairs)
+        return list_disputes.prove_equivocation(self.round_id, client, pairs)
 
 
 def lie(round_: StagedRound, at: int = 33) -> StagedRound:
