@@ -1226,6 +1226,7 @@ NAMES = re.compile(
     r"README\.txt|verify\.py|facts\.sqlite|report\.html|manifest(\.dsse)?\.json|chain/(headers\.rlp|receipts\.rlp|state\.json)"
     r"|(blobs|sealed)/baf(krei|ybei)[a-h][a-z2-7]{50}[aeimquy4]|(exports/|checkpoints/(?=.*\.note$))[A-Za-z0-9_-][A-Za-z0-9._-]{0,68}"
 )
+FOLDER_LIMITS = (("checkpoints/", 1 << 16), ("sealed/", 1 << 30), ("blobs/bafkrei", 1 << 21))
 LIMITS = {"manifest.json": 1 << 24, "manifest.dsse.json": 1 << 25, "chain/state.json": 1 << 26}
 
 
@@ -1235,7 +1236,7 @@ def read_archive(data):
     Raises: Bad: FT722 it does not follow, FT716 a limit.
     """
     require(len(data) < 1 << 32, "FT716", "more than 2^32 - 1 bytes")
-    require(len(data) >= END.size, "FT722", "not a zip archive")
+    require(len(data) >= END.size, "FT710", "not a zip archive")
     *_, count, length, start, _ = END.unpack_from(data, len(data) - END.size)
     require(count <= 65_534, "FT716", f"{count} entries")
     tail = END.pack(b"PK\5\6", 0, 0, count, count, length, start, 0)
@@ -1252,7 +1253,7 @@ def read_archive(data):
         same = data[at : at + len(central)] == central and data[end : end + len(local)] == local
         text = name.decode("ascii", "replace")
         require(same and text > before and NAMES.fullmatch(text), "FT722", f"entry {text!r} is not as a bundle has it")
-        limit = LIMITS.get(text, 1 << 16 if text.startswith("checkpoints/") else 1 << 32)
+        limit = LIMITS.get(text, next((size for start, size in FOLDER_LIMITS if text.startswith(start)), 1 << 32))
         require(size <= limit, "FT716", f"{text} has {size} bytes")
         entries[text] = (end + len(local), size, crc)
         at, end, before = at + len(central), end + len(local) + size, text
@@ -1640,6 +1641,9 @@ class Bundle:
             wanted = ("registry", "escrow") if key == "ledger" else () if key == "timelock" else ("ledger",)
             if not all(self.contracts[name] in code for name in wanted):
                 self.find("counters", "FT404", f"the code of the {key} does not name the {' and the '.join(wanted)}")
+        for role, wei in self.manifest["min_stake_wei"].items():
+            if "7f" + word(int(wei)).hex() not in state["code"]["registry"]:  # a constructor's word follows a PUSH32
+                self.find("counters", "FT404", f"the registry's code does not have {wei} wei, the stake of role {role}")
         for key in ("court", "session_court", "krum_court", "unmask_court", "board"):
             if self.state["ledger"].get(slot_of(int.from_bytes(self.contracts[key], "big"), 3)) != 1:
                 self.find("counters", "FT404", f"the ledger does not take verdicts of the {key}")
@@ -1744,9 +1748,9 @@ class Bundle:
                 if code != "FT801":
                     self.find(check, code, f"round {number}: {message}", number, client)
             if absent:
-                check, _, message, client = absent[0]
+                message = absent[0][2]
                 more = f", and {len(absent) - 1} more" if len(absent) > 1 else ""
-                self.find(check, "FT801", f"round {number} cannot be replayed: {message}{more}", number)
+                self.find("commitments", "FT801", f"round {number} cannot be replayed: {message}{more}", number)
             if not replay.is_whole:
                 self.partial |= {"membership", "replay"} | {check for check, *_ in absent}
         done = sum(each["verdict"] in ("pass", "nothing", "voided") for each in self.rounds)
@@ -1816,6 +1820,7 @@ def read_trust(data):
     document = tomllib.loads(data.decode())
     ledger, anchor = document.pop("ledger", {}), document.pop("anchor", {})
     witnesses = anchor.pop("witnesses", {})
+    is_witnessed = bool(witnesses)
     found = {}
     for name, size in (("contract", 20), ("code_hash", 32)):
         if name in ledger:
@@ -1832,7 +1837,7 @@ def read_trust(data):
         raise ValueError(f"unknown keys {[*document, *ledger, *anchor, *witnesses]}")
     sound = type(found["need"]) is int and type(found.get("chain_id", 0)) is int
     sound = sound and all(len(digest) == 32 for digest in found["block_hashes"].values())
-    if not sound or (found["keys"] and not 1 <= found["need"] <= len(found["keys"])):
+    if not sound or (is_witnessed and not 1 <= found["need"] <= len(found["keys"])):
         raise ValueError("'need', 'chain_id' or a block hash is out of range")
     if len({key for *_, key in found["keys"]}) != len(found["keys"]):
         raise ValueError("a witness's key is there twice")

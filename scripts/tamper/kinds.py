@@ -183,7 +183,7 @@ def _forge_signature(files: Files) -> Files:
 
     files = reseal(files)
     seeds = [Ed25519PrivateKey.from_private_bytes(hashlib.sha256(name).digest()) for name in (b"own", b"another's")]
-    signature = seeds[0].sign(encode_message(files[MANIFEST]))
+    signature = seeds[0].sign(encode_message(PAYLOAD_TYPE, files[MANIFEST]))
     keyid = "ed25519:" + seeds[1].public_key().public_bytes_raw().hex()
     envelope = {
         "payload": base64.b64encode(files[MANIFEST]).decode(),

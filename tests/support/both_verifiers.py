@@ -1,0 +1,50 @@
+"""Both verifiers of bundles, on the same bytes and with the same trust file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from standalone import load_standalone
+
+from ledger.bundle.check import check_bundle
+from ledger.trust import Trust
+
+STANDALONE = load_standalone()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sound:
+    """A bundle that verifies, and the trust file that names its last block."""
+
+    path: Path
+    trust: Path
+    files: dict[str, bytes]
+    """Content of every entry."""
+
+
+def judge(data: bytes, trust: Path | None, folder: Path) -> list[dict[str, Any]]:
+    """Return what the package and the lone file make of a bundle."""
+    path = folder / "judged.ftb.zip"
+    path.write_bytes(data)
+    package = check_bundle(path, Trust.load(trust) if trust else None).to_json()
+    named = STANDALONE.read_trust(trust.read_bytes()) if trust else {}
+    return [package, STANDALONE.Bundle(data, named).run()]
+
+
+def agree(results: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return what both say, if they say the same: verdict, exit, codes, rounds and which checks were made."""
+    said = [
+        {
+            "verdict": result["verdict"],
+            "exit": result["exit"],
+            "codes": sorted({finding["code"] for finding in result["findings"]}),
+            "rounds": result["rounds"],
+            "checks": {check["name"]: check["ok"] for check in result["checks"]},
+            "level": result["level"],
+        }
+        for result in results
+    ]
+    assert said[0] == said[1]
+    return said[0]
