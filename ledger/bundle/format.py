@@ -154,12 +154,16 @@ def decode_json(data: bytes, *, what: str) -> Any:
         # Before parsing: brackets within texts count, too, which only refuses documents that no bundle has.
         if _measure_depth(data) > _MAX_DEPTH:
             raise ValueError
-        document = json.loads(data)
+        document = json.loads(data, parse_constant=_refuse)
         if encode_json(document) == data:
             return document
     except (ValueError, RecursionError):
         pass
     raise NotCanonical(what=f"{what} is no canonical JSON")
+
+
+def _refuse(text: str) -> None:
+    raise ValueError(text)
 
 
 def _measure_depth(data: bytes) -> int:

@@ -182,6 +182,8 @@ class Notes:
             yield
         except FedtrailError as error:
             self.add(check, error)
+        except (MemoryError, OSError):  # this machine's fault, and no evidence against anybody
+            raise
         except Exception as problem:  # bytes that nobody thought of; the check is not made, and says so
             self.add(check, errors.BadProof(what=f"cannot be read: {type(problem).__name__}: {problem}"[:300]))
 
