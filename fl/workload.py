@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fl import data, models
-from fl.attacks import Attack, get_attack
+from fl.attacks import Attack, Cohort, get_attack
 from fl.data import Dataset, Examples
 from fl.layout import Layout, apply_vector, flatten, layout_of
 from fl.partitions import partition_dirichlet, partition_iid
@@ -40,6 +40,16 @@ class LocalUpdate:
     """Coordinates that did not fit the bound."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Trained:
+    """A client's update before it is clipped and quantised."""
+
+    delta: NDArray[np.float32]
+    """float32[d]: client model minus global model."""
+    num_examples: int
+    """Examples trained on."""
+
+
 class Workload:
     """Data, model and training of a script; the same script gives the same updates on the same machine."""
 
@@ -55,6 +65,8 @@ class Workload:
         self.template = self.model.state_dict()
         self.layout: Layout = layout_of(self.template)
         self.config = TrainingConfig(**script.training.model_dump())
+        self._models: dict[int, Vector] = {}
+        self._agreed: tuple[tuple[int, bytes], dict[int, NDArray[np.float32]]] | None = None
 
     @cached_property
     def parts(self) -> list[NDArray[np.int64]]:
@@ -82,6 +94,15 @@ class Workload:
         Args: client: 1 to the script's count. number: round of the run, from 1. model_q: int32[d].
         Raises: NonFinite: training or an attack left NaN or an infinity; names the tensor.
         """
+        self._models[number] = model_q
+        trained = self._train(client, number, model_q)
+        if client in find_colluders(self.script, number):
+            agreed = self._agree(number, model_q)
+            trained = replace(trained, delta=agreed[client])
+        return self._quantize(client, trained.delta, trained.num_examples)
+
+    def _train(self, client: int, number: int, model_q: Vector) -> _Trained:
+        """Return what a client has before it hears of anybody else."""
         attacks = find_attacks(self.script, client, number)
         part = self._examples(client, attacks)
         before = apply_vector(self.template, dequantize(model_q, self.script.format.scale_bits), self.layout)
@@ -89,7 +110,47 @@ class Workload:
         delta = flatten(after, self.layout) - flatten(before, self.layout)
         for attack in attacks:
             delta = attack.poison_delta(delta)
-        return self._quantize(client, delta, len(part))
+        return _Trained(delta=delta, num_examples=len(part))
+
+    def _agree(self, number: int, model_q: Vector) -> dict[int, NDArray[np.float32]]:
+        """Return what colluding clients send, worked out from everybody's update: once for all of them."""
+        if self._agreed is None or self._agreed[0] != (number, model_q.tobytes()):
+            self._agreed = (number, model_q.tobytes()), self._collude(number, model_q)
+        return self._agreed[1]
+
+    def _collude(self, number: int, model_q: Vector) -> dict[int, NDArray[np.float32]]:
+        present = sorted(set(range(1, self.script.clients.count + 1)) - find_absent(self.script, number))
+        trained = {client: self._train(client, number, model_q) for client in present}
+        sent = {client: each.delta for client, each in trained.items()}
+        honest = [client for client in present if not find_attacks(self.script, client, number)]
+        if not honest:
+            return sent  # nobody is left to be deceived
+        cohort = Cohort(
+            honest=np.stack([sent[client] for client in honest]),
+            previous=self._last_step(number, model_q),
+            aggregate=lambda deltas: self._guess(deltas, number),
+        )
+        for event in self.script.events:
+            if isinstance(event, AttackEvent) and event.covers(number):
+                group = [client for client in event.targets if client in sent]
+                own = np.stack([sent[client] for client in group])
+                made = get_attack(event.attack, **event.options).poison_cohort(own, cohort)
+                sent.update(zip(group, made, strict=True))
+        return sent
+
+    def _last_step(self, number: int, model_q: Vector) -> NDArray[np.float32]:
+        """Return what the round before added; zeros where this process has not seen it."""
+        before = self._models.get(number - 1, model_q)
+        return dequantize(model_q, self.script.format.scale_bits) - dequantize(before, self.script.format.scale_bits)
+
+    def _guess(self, deltas: NDArray[np.float32], number: int) -> NDArray[np.float32]:
+        """Return what the run's rule makes of updates: attackers know it, and every client's clipping."""
+        form = self.script.format
+        updates = [self._quantize(client, delta, 1) for client, delta in enumerate(deltas, start=1)]
+        params = self.script.run.rule.make_params(form.bound, form.examples_cap)
+        weights = [1] * len(updates)
+        params = replace(params, context=_make_context(number, updates, weights))
+        return dequantize(aggregate(params, np.stack([u.values for u in updates]), weights), form.scale_bits)
 
     def _quantize(self, client: int, delta: NDArray[np.float32], num_examples: int) -> LocalUpdate:
         section = self.script.format
@@ -124,6 +185,12 @@ def find_attacks(script: Script, client: int, number: int) -> list[Attack]:
     """Return the attacks that a script gives to a client in a round."""
     found = [e for e in script.events if isinstance(e, AttackEvent) and e.covers(number) and client in e.targets]
     return [get_attack(event.attack, **event.options) for event in found]
+
+
+def find_colluders(script: Script, number: int) -> set[int]:
+    """Return the clients whose updates a script lets be worked out together in a round."""
+    events = [e for e in script.events if isinstance(e, AttackEvent) and e.covers(number)]
+    return {c for e in events if get_attack(e.attack, **e.options).colludes for c in e.targets}
 
 
 def find_absent(script: Script, number: int) -> set[int]:

@@ -293,15 +293,7 @@ class Federation:
 
     def run_twin(self, rule: RuleSection) -> PlainRun:
         """Return the same learning without a ledger, under a rule: same split, same training, same integers."""
-        params = spec.RuleParams(
-            rule=rule.rule,
-            parameter=rule.parameter,
-            select=rule.select or 0,
-            bound=self.script.format.bound,
-            examples_cap=self.script.format.examples_cap,
-            wei_per_weight=rule.wei_per_weight,
-            composition=rule.composition,
-        )
+        params = rule.make_params(self.script.format.bound, self.script.format.examples_cap)
         rounds = self.script.run.rounds
         return run_plain(
             self.ctx.workload, params, rounds, on_round=lambda n: self.ctx.tell("twin", n, n, rounds, rule.name)

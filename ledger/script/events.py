@@ -79,7 +79,7 @@ class AttackEvent(Event):
     clients: ClientNumbers | None = None
     """Or several."""
     attack: str = Field(min_length=1, max_length=100)
-    """Name of the attack: sign-flip, label-flip, nan."""
+    """Name of the attack (docs/robustness.md), such as sign-flip, backdoor or alie."""
     options: dict[str, int | float | str] = Field(default_factory=dict)
     """Parameters of the attack."""
 

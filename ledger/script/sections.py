@@ -111,6 +111,18 @@ class RuleSection(Section):
         """Stake that a unit of weight needs, in wei; 0 where the stake does not limit the weight."""
         return parse_wei(self.stake_per_weight) if self.stake_per_weight else 0
 
+    def make_params(self, bound: int, examples_cap: int) -> spec.RuleParams:
+        """Return the rule as it is applied, but for what it may read of a round."""
+        return spec.RuleParams(
+            rule=self.rule,
+            parameter=self.parameter,
+            select=self.select or 0,
+            bound=bound,
+            examples_cap=examples_cap,
+            wei_per_weight=self.wei_per_weight,
+            composition=self.composition,
+        )
+
     @property
     def min_updates(self) -> int:
         """Fewest updates for which the rule is defined."""
