@@ -129,7 +129,6 @@ def test_fsck_of_a_store_without_an_update_says_what_is_missing_and_replays_the_
     project = tmp_path / "copy"
     shutil.copytree(audited_run.project.root, project)
     (round_1,) = [each.record for each in replay_rounds(audited_run.chain, audited_run.store, [1])]
-    cid = round_1.updates[round_1.members[0].client].cid
     blocks = [path for path in project.rglob("*.data") if path.is_file()]
     for block in blocks:
         if block.read_bytes() == round_1.updates[round_1.members[0].client].data:

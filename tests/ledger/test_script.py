@@ -227,7 +227,7 @@ def test_mistakes_in_yaml_name_line_and_column(old: str, new: str, where: tuple[
         ("count = 6", 'count = "6"', (11, 1), "expected a whole number"),
         ("count = 6", "count = 6\ncount = 7", (12, 10), "Cannot overwrite a value"),
         ("rule.name", "rule.nmae", (8, 6), "unknown key 'nmae'"),
-        ('{name = "median"}', '{name = "medain"}', (3, 13), "'compare.1.name': 'medain' is no rule and no composition; did you mean median?"),
+        ('{name = "median"}', '{name = "medain"}', (3, 13), "'compare.1.name': 'medain' is no rule and no composition"),
         ("client = 4", "client = 9", (19, 1), "there is no client 9"),
         ('at = "round 2"', 'at = "round 9"', (18, 1), "outside of the run's rounds"),
         ('at = "always"\ndrop', 'at = """\nalways"""\ndorp', (13, 2), "needs one of the keys"),
