@@ -74,9 +74,11 @@ def load_standalone() -> Any:
     from eth_utils import crypto
 
     import ledger.bundle.check  # noqa: F401  # what the package's verifier needs is loaded with it
+    from ledger.evidence import headers
     from ledger.spec.keccak import keccak256
 
     remembered = lru_cache(maxsize=1 << 15)(keccak)
+    headers._make_mask = lru_cache(maxsize=1 << 10)(headers._make_mask)
     for name, loaded in list(sys.modules.items()):
         for attribute, slow in (("keccak256", keccak256), ("keccak", crypto.keccak)):
             if name.startswith("ledger.") and getattr(loaded, attribute, None) is slow:
@@ -87,6 +89,7 @@ def load_standalone() -> Any:
     sys.modules["lone"] = module
     spec.loader.exec_module(module)
     module.keccak = remembered
+    module.bloom_mask = lru_cache(maxsize=1 << 10)(module.bloom_mask)
     module.is_signed25519 = lru_cache(maxsize=1 << 10)(module.is_signed25519)
     return module
 
