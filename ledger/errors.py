@@ -496,7 +496,7 @@ class WrongIndex(IntegrityError):
     Fix: fedtrail index rebuild reads the chain again; the earlier file is kept beside it.
     """
 
-    code = "FT724"
+    code = "FT725"
     template = "the index differs from the chain up to block {block} in: {tables}"
     hint_template = "fedtrail index rebuild"
 

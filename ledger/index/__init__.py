@@ -1,0 +1,1 @@
+"""An index: what the chain holds and what that says, in one SQLite file that anybody can ask offline."""

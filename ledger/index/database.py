@@ -1,0 +1,272 @@
+"""The index: one SQLite file with what the chain holds (ledger.sql) and what that says (facts.sql).
+
+Everything is written in transactions that leave the index whole: one that is killed at any point goes on where it was.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import sqlite3
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib import resources
+from pathlib import Path
+
+from ledger.chain.connection import to_hex
+from ledger.errors import ConfigurationError, NotFoundError
+from ledger.index.columns import Row
+from ledger.index.event_rows import describe_log
+from ledger.index.facts import SCHEMA as FACTS_SCHEMA
+from ledger.index.facts import rows_of
+from ledger.index.source import Block, Fingerprint, Heads, Log
+
+FILE_NAME = "index.sqlite"
+"""The index of a project, in its state folder."""
+SCHEMA = resources.files("ledger.index").joinpath("ledger.sql").read_text("utf-8") + FACTS_SCHEMA
+"""Every table, index and view."""
+VERSION = zlib.crc32(SCHEMA.encode()) >> 1
+"""Number of this schema: an index of another release is built anew, since all of it can be."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tip:
+    """The last block that an index follows."""
+
+    number: int
+    """Height; before the first block, the one before it."""
+    hash: str
+    """0x hex; empty before the first block."""
+
+
+def open_index(path: Path, *, create: bool = False) -> sqlite3.Connection:
+    """Open an index for reading and writing.
+
+    Raises: NotFoundError: there is none, and `create` is not set; ConfigurationError: it is no index, or one of another
+    release.
+    """
+    if not create and not path.exists():
+        raise NotFoundError(kind="index", name=path, suggestion="", hint="run: fedtrail index sync")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    db = sqlite3.connect(path, timeout=30, isolation_level=None)
+    db.row_factory = sqlite3.Row
+    try:
+        db.execute("PRAGMA journal_mode=WAL")
+        # A power cut may take the last batches, which are then read again; nothing half-written stays.
+        db.execute("PRAGMA synchronous=NORMAL")
+        if _get_version(db) == 0:
+            _create_schema(db)
+    except sqlite3.DatabaseError as problem:
+        db.close()
+        raise ConfigurationError(
+            f"{path} is no index: {problem}", hint="move it away; then: fedtrail index sync"
+        ) from None
+    if (got := _get_version(db)) != VERSION:
+        db.close()
+        raise ConfigurationError(
+            f"{path} has schema {got}, this release reads {VERSION}", hint="build it anew: fedtrail index rebuild"
+        )
+    return db
+
+
+def _get_version(db: sqlite3.Connection) -> int:
+    return int(db.execute("PRAGMA user_version").fetchone()[0])
+
+
+def _create_schema(db: sqlite3.Connection) -> None:
+    with writing(db):
+        if _get_version(db) == 0 and not list_tables(db):  # two may have come at once
+            for statement in _split(SCHEMA):
+                db.execute(statement)
+            db.execute(f"PRAGMA user_version={VERSION}")
+
+
+def _split(script: str) -> Iterator[str]:
+    """Yield the statements of a script: executescript would end the transaction that they are in."""
+    statement = ""
+    for line in script.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""
+
+
+@contextmanager
+def writing(db: sqlite3.Connection) -> Iterator[None]:
+    """Run a block as one transaction that nobody else writes in: all of it, or nothing."""
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    except BaseException:
+        db.execute("ROLLBACK")
+        raise
+    db.execute("COMMIT")
+
+
+@contextmanager
+def reading(db: sqlite3.Connection) -> Iterator[None]:
+    """Run a block of reads that see one version of the index."""
+    db.execute("BEGIN")
+    try:
+        yield
+    finally:
+        db.execute("ROLLBACK")
+
+
+def list_tables(db: sqlite3.Connection, pattern: str = "*", *, schema: str = "main") -> list[str]:
+    """Return the names of the tables that fit a pattern."""
+    query = f"SELECT name FROM {schema}.sqlite_master WHERE type = 'table' AND name GLOB ? ORDER BY name"
+    return [row[0] for row in db.execute(query, (pattern,))]
+
+
+def list_fact_tables(db: sqlite3.Connection) -> list[str]:
+    """Return the names of the tables that are derived from events and blobs."""
+    return list_tables(db, "x_*")
+
+
+def list_views(db: sqlite3.Connection) -> list[str]:
+    """Return the names of the views, which people ask."""
+    return [row[0] for row in db.execute("SELECT name FROM sqlite_master WHERE type = 'view' ORDER BY name")]
+
+
+def now() -> str:
+    """Return the time of day in UTC, as tables have it."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+# --------------------------------------------------------------------------------------------------------------- epochs
+
+
+def get_epoch(db: sqlite3.Connection) -> sqlite3.Row | None:
+    """Return the row of the epoch that is read on, the latest; None in an empty index."""
+    row: sqlite3.Row | None = db.execute("SELECT * FROM chain ORDER BY chain DESC LIMIT 1").fetchone()
+    return row
+
+
+def get_fingerprint(epoch: sqlite3.Row) -> Fingerprint:
+    """Return what tells an epoch from every other one."""
+    return Fingerprint(**{field.name: epoch[field.name] for field in dataclasses.fields(Fingerprint)})
+
+
+def add_epoch(db: sqlite3.Connection, fingerprint: Fingerprint) -> int:
+    """Open an epoch and return its number."""
+    values = dataclasses.asdict(fingerprint)
+    _insert(db, "chain", {**values, "opened_at": now()})
+    return int(db.execute("SELECT max(chain) FROM chain").fetchone()[0])
+
+
+# --------------------------------------------------------------------------------------------------------------- blocks
+
+
+def get_tip(db: sqlite3.Connection, chain: int) -> Tip:
+    """Return the last canonical block of an epoch."""
+    query = "SELECT number, hash FROM block WHERE chain = ? AND canon = 1 ORDER BY number DESC LIMIT 1"
+    row = db.execute(query, (chain,)).fetchone()
+    if row is None:
+        first = db.execute("SELECT deploy_block FROM chain WHERE chain = ?", (chain,)).fetchone()[0]
+        return Tip(number=first - 1, hash="")
+    return Tip(number=row["number"], hash=row["hash"])
+
+
+def get_hashes(db: sqlite3.Connection, chain: int, first: int, last: int) -> dict[int, str]:
+    """Return the hashes of canonical blocks by number, both ends included."""
+    query = "SELECT number, hash FROM block WHERE chain = ? AND canon = 1 AND number BETWEEN ? AND ?"
+    return {row["number"]: row["hash"] for row in db.execute(query, (chain, first, last))}
+
+
+def put_block(db: sqlite3.Connection, chain: int, block: Block) -> int:
+    """Add a block with its events and what they say, after all earlier ones; return the number of its events.
+
+    A block that a reorganisation took away and another one brings back is canonical again, and so are its events.
+    """
+    header, block_hash = block.header, to_hex(block.header.hash)
+    known = db.execute("SELECT 1 FROM block WHERE chain = ? AND hash = ?", (chain, block_hash)).fetchone()
+    if known:
+        return _revive(db, chain, block_hash)
+    values = {
+        "chain": chain,
+        "number": header.number,
+        "hash": block_hash,
+        "parent": to_hex(header.parent_hash),
+        "ts": header.timestamp,
+        "header": block.encoded,
+        "seen_at": now(),
+    }
+    _insert(db, "block", values)
+    for log in block.logs:
+        values = {"chain": chain, "task": _find_task(db, chain, log), **describe_log(log)}
+        _add_facts(db, _insert(db, "event", values), rows_of(log.event))
+    return len(block.logs)
+
+
+def _revive(db: sqlite3.Connection, chain: int, block_hash: str) -> int:
+    """Make a block canonical again; its events get new ids, since ids rise in the order of the chain."""
+    db.execute("UPDATE block SET canon = 1, finality = 'latest' WHERE chain = ? AND hash = ?", (chain, block_hash))
+    query = "SELECT id FROM event WHERE chain = ? AND block_hash = ? ORDER BY log_index"
+    events = [row["id"] for row in db.execute(query, (chain, block_hash)).fetchall()]
+    for old in events:
+        new = int(db.execute("SELECT max(id) + 1 FROM event").fetchone()[0])
+        db.execute("UPDATE event SET id = ?, canon = 1, orphaned_by = NULL WHERE id = ?", (new, old))
+        for table in (*list_fact_tables(db), "reading"):
+            db.execute(f"UPDATE {table} SET ev = ? WHERE ev = ?", (new, old))
+    return len(events)
+
+
+def _find_task(db: sqlite3.Connection, chain: int, log: Log) -> int | None:
+    """Return the task that an event is about; most name their round alone."""
+    args = log.event.args
+    if "task_id" in args or "round_id" not in args:
+        return args.get("task_id")
+    query = "SELECT task FROM event WHERE round_id = ? AND chain = ? AND canon = 1 AND name = 'RoundOpened'"
+    row = db.execute(query, (args["round_id"], chain)).fetchone()
+    return row["task"] if row else None
+
+
+def replace_facts(db: sqlite3.Connection, ev: int, rows: Iterable[Row]) -> None:
+    """Store what an event and its blobs say, in place of what they said before."""
+    for table in list_fact_tables(db):
+        db.execute(f"DELETE FROM {table} WHERE ev = ?", (ev,))
+    _add_facts(db, ev, rows)
+
+
+def _add_facts(db: sqlite3.Connection, ev: int, rows: Iterable[Row]) -> None:
+    for table, values in rows:
+        _insert(db, table, {"ev": ev, **values})
+
+
+def orphan_blocks(db: sqlite3.Connection, chain: int, fork: int, new_tip: str) -> sqlite3.Row:
+    """Mark all canonical blocks above a number as taken away; return the row of the reorganisation."""
+    tip, where = get_tip(db, chain), "chain = ? AND canon = 1 AND number > ?"
+    lost = db.execute(f"SELECT count(*) FROM event WHERE {where}", (chain, fork)).fetchone()[0]
+    final = db.execute(f"SELECT 1 FROM block WHERE {where} AND finality = 'final' LIMIT 1", (chain, fork)).fetchone()
+    values = {
+        "chain": chain,
+        "detected_at": now(),
+        "fork_number": fork,
+        "old_tip": tip.hash,
+        "new_tip": new_tip,
+        "depth": tip.number - fork,
+        "events_orphaned": lost,
+        "past_final": int(final is not None),
+    }
+    reorg = _insert(db, "reorg", values)
+    db.execute(f"UPDATE block SET canon = 0 WHERE {where}", (chain, fork))
+    db.execute(f"UPDATE event SET canon = 0, orphaned_by = ? WHERE {where}", (reorg, chain, fork))
+    row: sqlite3.Row = db.execute("SELECT * FROM reorg WHERE id = ?", (reorg,)).fetchone()
+    return row
+
+
+def mark_finality(db: sqlite3.Connection, chain: int, heads: Heads) -> None:
+    """Raise the level of blocks; none ever falls."""
+    rising = "UPDATE block SET finality = ? WHERE chain = ? AND canon = 1 AND number <= ? AND finality <> 'final'"
+    db.execute(f"{rising} AND finality = 'latest'", ("safe", chain, heads.safe))
+    db.execute(rising, ("final", chain, heads.final))
+
+
+def _insert(db: sqlite3.Connection, table: str, values: Mapping[str, object]) -> int:
+    """Insert a row and return its rowid; names come from the code, values are bound."""
+    names, places = ", ".join(values), ", ".join("?" * len(values))
+    cursor = db.execute(f"INSERT INTO {table} ({names}) VALUES ({places})", tuple(values.values()))
+    return int(cursor.lastrowid or 0)

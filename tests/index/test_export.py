@@ -1,0 +1,101 @@
+"""What other programs get of an index, in every format, and what nobody gets."""
+
+from __future__ import annotations
+
+import csv
+import importlib.util
+import json
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from indexed_ledger import Ledger, follow, one
+
+from ledger.errors import MissingExtra, UsageError
+from ledger.index.export import FORMATS, Exported, export_index
+from ledger.index.sync import ignore
+
+pytestmark = pytest.mark.chain
+HAS_ARROW = importlib.util.find_spec("pyarrow") is not None
+
+
+@pytest.fixture
+def filled(db: sqlite3.Connection, ledger: Ledger) -> sqlite3.Connection:
+    """An index with events, one of them orphaned, and with names of people."""
+    ledger.deposit(2)
+    follow(db, ledger)
+    ledger.reorganise(1)
+    follow(db, ledger)
+    db.execute("INSERT INTO org(org, label, salt) VALUES ('0x01', 'St Elsewhere', 'salt-and-pepper')")
+    db.execute("INSERT INTO access_log VALUES ('2026', 'Dr Craig', 'read', 'Q1', 'ok')")
+    return db
+
+
+def export(db: sqlite3.Connection, folder: Path, kind: str) -> dict[str, Exported]:
+    return {each.name: each for each in export_index(db, folder / kind, kind, ignore)}
+
+
+def read(kind: str, written: Exported) -> list[dict[str, Any]]:
+    if kind == "sqlite":
+        with closing(sqlite3.connect(written.file)) as copy:
+            copy.row_factory = sqlite3.Row
+            return [dict(row) for row in copy.execute(f"SELECT * FROM {written.name}")]
+    if kind == "parquet":
+        import pyarrow.parquet
+
+        return list(pyarrow.parquet.read_table(written.file).to_pylist())
+    text = written.file.read_text()
+    return (
+        list(csv.DictReader(text.splitlines())) if kind == "csv" else [json.loads(line) for line in text.splitlines()]
+    )
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_every_format_has_every_row(filled: sqlite3.Connection, tmp_path: Path, kind: str) -> None:
+    if kind == "parquet" and not HAS_ARROW:
+        pytest.skip("the extra `parquet` is not installed")
+    written = export(filled, tmp_path, kind)
+    assert {"event", "block", "reorg", "stakes", "rounds", "updates"} <= written.keys()
+    for name, each in written.items():
+        rows = read(kind, each)
+        assert len(rows) == each.rows == one(filled, f"SELECT count(*) FROM {name}")
+        for found, row in zip(rows, filled.execute(f"SELECT * FROM {name}"), strict=True):
+            assert list(found) == list(row.keys())
+            assert [plain(value) for value in found.values()] == [plain(value) for value in row]
+
+
+def plain(value: Any) -> str:
+    if isinstance(value, bytes):
+        return "0x" + value.hex()
+    return "" if value is None else str(value)
+
+
+@pytest.mark.parametrize("kind", ["csv", "ndjson", "sqlite"])
+def test_what_is_private_is_in_no_byte_of_an_export(filled: sqlite3.Connection, tmp_path: Path, kind: str) -> None:
+    files = {each.file for each in export(filled, tmp_path, kind).values()}
+    content = b"".join(file.read_bytes() for file in files)
+    assert not [word for word in (b"Elsewhere", b"salt-and-pepper", b"Dr Craig") if word in content]
+    assert one(filled, "SELECT label FROM org") == "St Elsewhere"
+
+
+def test_integers_that_json_readers_would_round_are_text(filled: sqlite3.Connection, tmp_path: Path) -> None:
+    filled.execute("UPDATE x_stake SET gwei = 9007199254740993")
+    rows = read("ndjson", export(filled, tmp_path, "ndjson")["stakes"])
+    assert {row["gwei"] for row in rows} == {"9007199254740993"}
+
+
+def test_nothing_is_written_over(filled: sqlite3.Connection, tmp_path: Path) -> None:
+    (tmp_path / "csv").write_text("mine")
+    with pytest.raises(UsageError, match="exists already"):
+        export(filled, tmp_path, "csv")
+    assert (tmp_path / "csv").read_text() == "mine"
+
+
+@pytest.mark.skipif(HAS_ARROW, reason="pyarrow is installed")
+def test_parquet_names_the_extra_that_it_needs(filled: sqlite3.Connection, tmp_path: Path) -> None:
+    with pytest.raises(MissingExtra) as raised:
+        export(filled, tmp_path, "parquet")
+    assert (raised.value.code, "fedtrail[parquet]" in raised.value.hint) == ("FT103", True)
+    assert not (tmp_path / "parquet").exists()
