@@ -16,15 +16,23 @@ const settings = {
   metadata: { bytecodeHash: 'none' },
 }
 
-// Tests deploy the contracts as they ship (TestBase.deploy). Their own code is not optimised: that takes the compiler
-// longer than the tests run.
+// A campaign (`dev.py soundness`) sets these: how many inputs each property gets, from which seed, and a file for the
+// rounds that it made.
+const { FEDTRAIL_FUZZ_RUNS: runs, FEDTRAIL_FUZZ_SEED: seed, FEDTRAIL_TALLY: tally } = process.env
+
+// Tests deploy the contracts as they ship (TestBase.deploy). Their own code is optimised for a campaign only: it takes
+// the compiler longer than the tests run.
 const quickTests = {
   id: 'fedtrail:quick-tests',
   hookHandlers: {
     solidity: async () => ({
       default: async () => ({
         build: (context, files, options, next) =>
-          next(context, files, options?.scope === 'tests' ? { ...options, buildProfile: 'tests' } : options),
+          next(
+            context,
+            files,
+            options?.scope === 'tests' && !runs ? { ...options, buildProfile: 'tests' } : options,
+          ),
       }),
     }),
   },
@@ -47,12 +55,9 @@ export default {
   },
   test: {
     solidity: {
-      fsPermissions: { readDirectory: ['./tests/vectors'] },
-      // A fixed seed: a red run can be repeated. `dev.py soundness` looks further.
-      fuzz: {
-        runs: Number(process.env.FEDTRAIL_FUZZ_RUNS ?? 128),
-        seed: process.env.FEDTRAIL_FUZZ_SEED ?? '0x6665647472616941',
-      },
+      fsPermissions: { readDirectory: ['./tests/vectors'], writeFile: tally ? [tally] : [] },
+      // A fixed seed: a red run can be repeated.
+      fuzz: { runs: Number(runs ?? 128), seed: seed ?? '0x6665647472616941' },
       invariant: { runs: 16, depth: 64, failOnRevert: false },
     },
   },

@@ -64,7 +64,7 @@ abstract contract CourtFixture is LedgerFixture {
     }
 
     /// An update's coordinate: small, at the bound, beyond it, or at the end of the range.
-    function draw(uint256 seed, uint256 i, uint256 j) internal pure returns (int32) {
+    function draw(uint256 seed, uint256 i, uint256 j) internal pure virtual returns (int32) {
         uint256 x = uint256(keccak256(abi.encode(seed, i, j)));
         uint256 kind = x % 8;
         if (kind == 0) return type(int32).min;

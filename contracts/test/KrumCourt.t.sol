@@ -7,7 +7,6 @@ import {IRoundLedger, Outcome, Phase, Rule, Task, Verdict} from "../interfaces/I
 import {IntegerRules} from "../libraries/IntegerRules.sol";
 import {KrumLayout} from "../libraries/KrumLayout.sol";
 import {KrumSelection} from "../libraries/KrumSelection.sol";
-import {OrderStats} from "../libraries/OrderStats.sol";
 import {ProposalHash} from "../libraries/ProposalHash.sol";
 import {KrumFixture} from "./KrumFixture.sol";
 import {KrumHarness} from "./KrumHarness.sol";
@@ -83,7 +82,7 @@ contract KrumCourtTest is KrumFixture {
     ) public view {
         (uint256[][] memory distances, uint256 f_, uint256 m_) = _drawDistances(seed, n, f, m);
         uint256[] memory want = IntegerRules.selectLowest(IntegerRules.krumScores(distances, f_), m_);
-        (bytes memory thresholds, uint256 last) = _hints(distances, f_, m_);
+        (bytes memory thresholds, uint256 last) = hintsOf(distances, f_, m_);
         uint256 nearest = distances.length - f_ - 2;
         uint256[] memory got = harness.choose(packed(distances), thresholds, nearest, m_, last);
         same(keccak256(abi.encode(got)), keccak256(abi.encode(want)));
@@ -98,7 +97,7 @@ contract KrumCourtTest is KrumFixture {
     ) public view {
         (uint256[][] memory distances, uint256 f_, uint256 m_) = _drawDistances(seed, n, f, m);
         uint256[] memory want = IntegerRules.selectLowest(IntegerRules.krumScores(distances, f_), m_);
-        (bytes memory thresholds, uint256 last) = _hints(distances, f_, m_);
+        (bytes memory thresholds, uint256 last) = hintsOf(distances, f_, m_);
         // Thresholds are the distances of other pairs or neighbours of those; or the last slot is another one.
         n = distances.length;
         slot = slot % n;
@@ -131,7 +130,7 @@ contract KrumCourtTest is KrumFixture {
             uint32 coordinate = 7 + select;
             w.aggregate[4 * coordinate] ^= 0x01;
             propose(w);
-            holds(ALICE, _selectionCall(w, coordinate, _selectionProof(w, coordinate)));
+            holds(ALICE, selectionCall(w, coordinate, selectionProof(w, coordinate)));
             same(uint256(phaseOf(w)), uint256(Phase.Voided));
             same(ledger.verdictOf(w.roundId).challenger, ALICE);
         }
@@ -142,11 +141,7 @@ contract KrumCourtTest is KrumFixture {
             World memory w = makeWorld(krumTask(19, 2, select), 7, 1, 40 + select);
             propose(w);
             for (uint32 at = 0; at < 19; ++at)
-                refused(
-                    ALICE,
-                    _selectionCall(w, at, _selectionProof(w, at)),
-                    IDisputeCourt.NotFraud.selector
-                );
+                refused(ALICE, selectionCall(w, at, selectionProof(w, at)), IDisputeCourt.NotFraud.selector);
         }
     }
 
@@ -160,30 +155,30 @@ contract KrumCourtTest is KrumFixture {
         finish(w);
         propose(w);
         same(uint8(w.aggregate[0]), 0);
-        refused(ALICE, _selectionCall(w, 0, _selectionProof(w, 0)), IDisputeCourt.NotFraud.selector);
-        bytes memory proof = _selectionProof(w, 0);
+        refused(ALICE, selectionCall(w, 0, selectionProof(w, 0)), IDisputeCourt.NotFraud.selector);
+        bytes memory proof = selectionProof(w, 0);
         proof[12 * 6 + 1] = 0x03;
-        refused(ALICE, _selectionCall(w, 0, proof), IKrumCourt.WrongLastSlot.selector);
+        refused(ALICE, selectionCall(w, 0, proof), IKrumCourt.WrongLastSlot.selector);
     }
 
     function test_a_changed_selection_proof_is_never_accepted() public {
         World memory w = makeWorld(krumTask(19, 2, 2), 7, 1, 77);
         w.aggregate[4 * 5] ^= 0x01;
         propose(w);
-        bytes memory proof = _selectionProof(w, 5);
+        bytes memory proof = selectionProof(w, 5);
         for (uint256 at = 0; at < proof.length; ++at) {
             proof[at] ^= 0x10;
-            _proveChanged(_selectionCall(w, 5, proof));
+            _proveChanged(selectionCall(w, 5, proof));
             proof[at] ^= 0x10;
         }
-        _proveChanged(_selectionCall(w, 5, cut(proof, 0, proof.length - 1)));
-        _proveChanged(_selectionCall(w, 5, abi.encodePacked(proof, uint8(0))));
-        _proveChanged(_selectionCall(w, 19, proof));
+        _proveChanged(selectionCall(w, 5, cut(proof, 0, proof.length - 1)));
+        _proveChanged(selectionCall(w, 5, abi.encodePacked(proof, uint8(0))));
+        _proveChanged(selectionCall(w, 19, proof));
         bytes memory aux = w.aux;
         (aux[11], w.aux) = (aux[11] ^ 0x01, aux);
-        refused(ALICE, _selectionCall(w, 5, proof), IKrumCourt.WrongAux.selector);
+        refused(ALICE, selectionCall(w, 5, proof), IKrumCourt.WrongAux.selector);
         aux[11] ^= 0x01;
-        holds(ALICE, _selectionCall(w, 5, proof));
+        holds(ALICE, selectionCall(w, 5, proof));
     }
 
     function test_a_wrong_number_of_distances_is_proved_by_itself() public {
@@ -196,7 +191,7 @@ contract KrumCourtTest is KrumFixture {
                         ? cut(w.aux, 0, 119)
                         : abi.encodePacked(w.aux, new bytes(12));
             propose(w);
-            refused(ALICE, _selectionCall(w, 0, _selectionProof(w, 0)), IKrumCourt.WrongAuxLength.selector);
+            refused(ALICE, selectionCall(w, 0, selectionProof(w, 0)), IKrumCourt.WrongAuxLength.selector);
             holds(ALICE, abi.encodeCall(krum.proveAuxLength, (w.roundId, w.claim, w.aux)));
             same(uint256(phaseOf(w)), uint256(Phase.Voided));
         }
@@ -217,7 +212,7 @@ contract KrumCourtTest is KrumFixture {
         World memory w = makeWorld(task, 5, 1, 0);
         propose(w);
         bytes4 want = IDisputeCourt.RuleNotCovered.selector;
-        refused(ALICE, _selectionCall(w, 0, ""), want);
+        refused(ALICE, selectionCall(w, 0, ""), want);
         refused(ALICE, abi.encodeCall(krum.proveAuxLength, (w.roundId, w.claim, w.aux)), want);
         VM.expectRevert(abi.encodeWithSelector(want, Rule.Mean));
         krum.challenge{value: GAME_BOND}(w.roundId, w.claim, 0, 1, 0);
@@ -252,10 +247,10 @@ contract KrumCourtTest is KrumFixture {
             propose(w);
             Game memory game = open(w, ALICE, 0, 2);
             uint256[] memory parts = trueParts(w, game);
-            _distribute(parts, game.distance, seed);
+            distribute(parts, game.distance, seed);
             bytes memory data = packParts(parts);
             game = dissect(game, data);
-            uint256 wrong = _firstWrong(parts, trueParts(w, game));
+            uint256 wrong = firstWrong(parts, trueParts(w, game));
             bytes memory call = proveCall(w, game, data, wrong);
             holds(ALICE, call);
             same(uint256(phaseOf(w)), uint256(Phase.Voided));
@@ -275,19 +270,19 @@ contract KrumCourtTest is KrumFixture {
             Game memory game = open(w, ALICE, 1, 2);
             uint256 top = game.height;
             uint256[] memory parts = trueParts(w, game);
-            _distribute(parts, game.distance, seed);
+            distribute(parts, game.distance, seed);
             bytes memory data = packParts(parts);
             game = dissect(game, data);
-            uint256 wrong = _firstWrong(parts, trueParts(w, game));
+            uint256 wrong = firstWrong(parts, trueParts(w, game));
             refused(ALICE, proveCall(w, game, data, wrong), IKrumCourt.WrongHeight.selector);
             game = pick(game, data, wrong);
             same(game.distance, parts[wrong]);
             check(game.height > 0 && game.height < top, "a step of no height");
             parts = trueParts(w, game);
-            _distribute(parts, game.distance, seed + 1);
+            distribute(parts, game.distance, seed + 1);
             data = packParts(parts);
             game = dissect(game, data);
-            wrong = _firstWrong(parts, trueParts(w, game));
+            wrong = firstWrong(parts, trueParts(w, game));
             refused(
                 ALICE,
                 abi.encodeCall(krum.pick, (game, uint32(wrong), partProof(data, wrong))),
@@ -737,44 +732,6 @@ contract KrumCourtTest is KrumFixture {
         }
     }
 
-    function _hints(
-        uint256[][] memory distances,
-        uint256 f,
-        uint256 count
-    ) private pure returns (bytes memory thresholds, uint256 last) {
-        uint256 n = distances.length;
-        int256[] memory scores = IntegerRules.krumScores(distances, f);
-        for (uint256 i = 0; i < n; ++i) {
-            int256[] memory row = new int256[](n - 1);
-            for (uint256 j = 0; j < n - 1; ++j) row[j] = int256(distances[i][j < i ? j : j + 1]);
-            thresholds = abi.encodePacked(thresholds, uint96(uint256(OrderStats.sorted(row)[n - f - 3])));
-            uint256 rank = 0;
-            for (uint256 j = 0; j < n; ++j)
-                if (scores[j] < scores[i] || (scores[j] == scores[i] && j < i)) ++rank;
-            if (rank + 1 == count) last = i;
-        }
-    }
-
-    function _selectionProof(World memory w, uint256 coordinate) private view returns (bytes memory) {
-        uint256 count = w.task.ruleSelect == 0 ? 1 : w.task.ruleSelect;
-        (bytes memory thresholds, uint256 last) = _hints(w.distances, w.task.ruleParam, count);
-        return
-            abi.encodePacked(
-                thresholds,
-                uint16(last),
-                openingOf(w.matrix, matrixChunk(w), coordinate >> w.task.matrixLog2),
-                openingOf(w.aggregate, 32, coordinate / 8)
-            );
-    }
-
-    function _selectionCall(
-        World memory w,
-        uint32 coordinate,
-        bytes memory proof
-    ) private view returns (bytes memory) {
-        return abi.encodeCall(krum.proveSelectionColumn, (w.roundId, w.claim, coordinate, w.aux, proof));
-    }
-
     /// Refused, for whatever reason.
     function _proveChanged(bytes memory call) private {
         (bool held, ) = send(ALICE, call);
@@ -790,31 +747,6 @@ contract KrumCourtTest is KrumFixture {
         VM.warp(game.moveBy + 1);
         holds(BOB, abi.encodeCall(krum.timeout, (game)));
         check(!isOpen(game), "an ended game is open");
-    }
-
-    /// Make the parts sum to a wrong distance: move what they hold about, and put the error somewhere.
-    function _distribute(uint256[] memory parts, uint256 distance, uint256 seed) private pure {
-        uint256 sum = 0;
-        for (uint256 i = 0; i < parts.length; ++i) sum += parts[i];
-        if (seed % 3 == 2) parts[0] = sum - _sumFrom(parts, 1);
-        for (uint256 i = 0; i < parts.length && sum > distance; ++i) {
-            uint256 at = (seed + i) % parts.length;
-            uint256 step = parts[at] < sum - distance ? parts[at] : sum - distance;
-            (parts[at], sum) = (parts[at] - step, sum - step);
-        }
-        if (sum < distance) parts[seed % parts.length] += distance - sum;
-        // Two more errors that cancel out.
-        if (seed % 3 == 1 && parts.length > 2 && parts[0] > 0)
-            (parts[0], parts[1]) = (parts[0] - 1, parts[1] + 1);
-    }
-
-    function _sumFrom(uint256[] memory parts, uint256 start) private pure returns (uint256 sum) {
-        for (uint256 i = start; i < parts.length; ++i) sum += parts[i];
-    }
-
-    function _firstWrong(uint256[] memory got, uint256[] memory want) private pure returns (uint256) {
-        for (uint256 i = 0; i < got.length; ++i) if (got[i] != want[i]) return i;
-        revert Untrue("no part is wrong");
     }
 
     function _outcome(World memory w) private pure returns (Outcome memory) {

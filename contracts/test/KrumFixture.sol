@@ -9,6 +9,7 @@ import {CommitHash} from "../libraries/CommitHash.sol";
 import {IntegerRules} from "../libraries/IntegerRules.sol";
 import {KrumLayout} from "../libraries/KrumLayout.sol";
 import {LittleEndian} from "../libraries/LittleEndian.sol";
+import {OrderStats} from "../libraries/OrderStats.sol";
 import {SegmentTree} from "../libraries/SegmentTree.sol";
 import {LedgerFixture} from "./LedgerFixture.sol";
 
@@ -25,10 +26,10 @@ interface VmLogs {
     function getRecordedLogs() external returns (Log[] memory);
 }
 
-/// A deployment with a KrumCourt, and rounds of Krum whose updates the tests hold: clients 1..12, aggregator 13.
+/// A deployment with a KrumCourt, and rounds of Krum whose updates the tests hold: clients 1..40, aggregator 41.
 abstract contract KrumFixture is LedgerFixture {
-    uint256 internal constant CLIENTS = 12;
-    uint32 internal constant AGGREGATOR = 13;
+    uint256 internal constant CLIENTS = 40;
+    uint32 internal constant AGGREGATOR = 41;
     uint256 internal constant GAME_BOND = 0.05 ether;
     uint40 internal constant CLOCK = 1200;
     uint40 internal constant EXTENSION = 300;
@@ -418,6 +419,69 @@ abstract contract KrumFixture is LedgerFixture {
 
     function isOpen(Game memory game) internal view returns (bool) {
         return krum.gameHash(idOf(game)) != 0;
+    }
+
+    function hintsOf(
+        uint256[][] memory distances,
+        uint256 f,
+        uint256 count
+    ) internal pure returns (bytes memory thresholds, uint256 last) {
+        uint256 n = distances.length;
+        int256[] memory scores = IntegerRules.krumScores(distances, f);
+        for (uint256 i = 0; i < n; ++i) {
+            int256[] memory row = new int256[](n - 1);
+            for (uint256 j = 0; j < n - 1; ++j) row[j] = int256(distances[i][j < i ? j : j + 1]);
+            thresholds = abi.encodePacked(thresholds, uint96(uint256(OrderStats.sorted(row)[n - f - 3])));
+            uint256 rank = 0;
+            for (uint256 j = 0; j < n; ++j)
+                if (scores[j] < scores[i] || (scores[j] == scores[i] && j < i)) ++rank;
+            if (rank + 1 == count) last = i;
+        }
+    }
+
+    function selectionProof(World memory w, uint256 coordinate) internal view returns (bytes memory) {
+        uint256 count = w.task.ruleSelect == 0 ? 1 : w.task.ruleSelect;
+        (bytes memory thresholds, uint256 last) = hintsOf(w.distances, w.task.ruleParam, count);
+        return
+            abi.encodePacked(
+                thresholds,
+                uint16(last),
+                openingOf(w.matrix, matrixChunk(w), coordinate >> w.task.matrixLog2),
+                openingOf(w.aggregate, 32, coordinate / 8)
+            );
+    }
+
+    function selectionCall(
+        World memory w,
+        uint32 coordinate,
+        bytes memory proof
+    ) internal view returns (bytes memory) {
+        return abi.encodeCall(krum.proveSelectionColumn, (w.roundId, w.claim, coordinate, w.aux, proof));
+    }
+
+    /// Make the parts sum to a wrong distance: move what they hold about, and put the error somewhere.
+    function distribute(uint256[] memory parts, uint256 distance, uint256 seed) internal pure {
+        uint256 sum = 0;
+        for (uint256 i = 0; i < parts.length; ++i) sum += parts[i];
+        if (seed % 3 == 2) parts[0] = sum - sumFrom(parts, 1);
+        for (uint256 i = 0; i < parts.length && sum > distance; ++i) {
+            uint256 at = (seed + i) % parts.length;
+            uint256 step = parts[at] < sum - distance ? parts[at] : sum - distance;
+            (parts[at], sum) = (parts[at] - step, sum - step);
+        }
+        if (sum < distance) parts[seed % parts.length] += distance - sum;
+        // Two more errors that cancel out.
+        if (seed % 3 == 1 && parts.length > 2 && parts[0] > 0)
+            (parts[0], parts[1]) = (parts[0] - 1, parts[1] + 1);
+    }
+
+    function sumFrom(uint256[] memory parts, uint256 start) internal pure returns (uint256 sum) {
+        for (uint256 i = start; i < parts.length; ++i) sum += parts[i];
+    }
+
+    function firstWrong(uint256[] memory got, uint256[] memory want) internal pure returns (uint256) {
+        for (uint256 i = 0; i < got.length; ++i) if (got[i] != want[i]) return i;
+        revert Untrue("no part is wrong");
     }
 
     // -------------------------------------------------------------------------------------------------------- calls

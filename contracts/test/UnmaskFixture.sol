@@ -11,10 +11,11 @@ import {LittleEndian} from "../libraries/LittleEndian.sol";
 import {Masks} from "../libraries/Masks.sol";
 import {UpdateOpening} from "../libraries/UpdateOpening.sol";
 import {CourtFixture} from "./CourtFixture.sol";
+import {RoundTally} from "./RoundTally.sol";
 import {VmMore} from "./VmMore.sol";
 
 /// Masked rounds whose seeds and updates the tests hold.
-abstract contract UnmaskFixture is CourtFixture {
+abstract contract UnmaskFixture is CourtFixture, RoundTally {
     uint32 internal constant SIZE = 19;
     VmMore internal constant MORE = VmMore(address(VM));
 
@@ -130,6 +131,7 @@ abstract contract UnmaskFixture is CourtFixture {
             }
             w.tables[i] = tableOf(w, i + 1);
         }
+        tally(MASKED_SUM, w.updates);
     }
 
     function examplesOf(uint32 client) internal pure returns (uint32) {

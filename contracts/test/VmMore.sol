@@ -4,7 +4,7 @@ pragma solidity 0.8.30;
 // Named as everywhere: test runners document it as Vm.
 // solhint-disable interface-starts-with-i
 
-/// Cheat codes for logs and for the shared vectors.
+/// Cheat codes for logs, for the shared vectors and for campaigns.
 interface VmMore {
     struct Log {
         bytes32[] topics;
@@ -34,4 +34,7 @@ interface VmMore {
     ) external pure returns (int256[] memory);
     function readDir(string calldata path) external view returns (DirEntry[] memory);
     function keyExistsJson(string calldata json, string calldata key) external view returns (bool);
+    function envOr(string calldata name, string calldata otherwise) external view returns (string memory);
+    function toString(uint256 value) external pure returns (string memory);
+    function writeLine(string calldata path, string calldata line) external;
 }

@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 
-from devtools import analysis, checks, environment, processes
+from devtools import analysis, checks, environment, processes, soundness
 from devtools.places import DAEMON, NODE_MODULES, PYTHON, ROOT, VENV, Refusal, get_node, get_tool
 
 CACHES = (
@@ -59,6 +59,7 @@ def make_parser() -> argparse.ArgumentParser:
     for name in checks.GENERATORS:
         made[name].add_argument("--check", action="store_true", help="compare instead of writing")
     made["bench"].add_argument("names", nargs="*")
+    soundness.add_options(made["soundness"])
     made["clean"].add_argument("--all", action="store_true", help="also .venv and node_modules")
     return parser
 
@@ -147,6 +148,12 @@ def measure_coverage(options: argparse.Namespace) -> int:
     return checks.run_stages(analysis.get_coverage_stages())
 
 
+def play_random_rounds(options: argparse.Namespace) -> int:
+    """Run a campaign of random rounds against the courts."""
+    environment.set_up()
+    return soundness.run(options.runs, options.seed, keep=options.write)
+
+
 def analyse(options: argparse.Namespace) -> int:
     """Run all three, also where one has failed."""
     return max(action(options) for action in (run_slither, execute_symbolically, measure_coverage))
@@ -218,6 +225,7 @@ COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], int], str]] = {
     "slither": (run_slither, "static analysis of the contracts (installs slither once)"),
     "coverage": (measure_coverage, "which lines and branches of the contracts their tests reach (installs forge once)"),
     "analyse": (analyse, "these three, one after the other"),
+    "soundness": (play_random_rounds, "random rounds: nothing honest is provable, everything wrong is"),
     "vectors": (generate, "write tests/vectors anew from ledger.spec"),
     "artifacts": (generate, "compile contracts/ into ledger/artifacts_data"),
     "gas": (generate, "measure what each step of a round costs, into benchmarks/gas.json"),
