@@ -114,7 +114,11 @@ class Fuzzer:
 
     def run(self, number: int) -> None:
         """Make an input and judge what both verifiers make of it."""
-        kind, data = self._mutator.make(number)
+        try:
+            kind, data = self._mutator.make(number)
+        except Exception:
+            self._note("not made", number, "", traceback.format_exc(limit=-3))
+            return
         self.tally.inputs += 1
         self.tally.kinds[kind] += 1
         self.tally.unchanged += data == self._original

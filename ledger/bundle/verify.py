@@ -1147,8 +1147,8 @@ class Replay:
     def check_aggregate(self, updates, manifest):
         """(7) to (9) and (11)"""
         task, p, vectors = self.task, self.proposal, [update.values for update in updates]
-        if task["rule"] == SUM32 and task["rule_param"]:
-            self.find("replay", "FT801", "masked sums (§11) are not replayed")
+        if task["rule"] > MULTI_KRUM or (task["rule"] == SUM32 and task["rule_param"]):
+            self.find("replay", "FT801", f"rule {task['rule']}, or a masked sum (§11), is not replayed here")
             return
         stakes = [self.ledger.stake_at(update.client, self.opened_at - 1) for update in updates]
         weights = [weigh(task, update.examples, stake) for update, stake in zip(updates, stakes, strict=True)]
