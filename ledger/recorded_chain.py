@@ -6,6 +6,7 @@ from the receipts of a bundle they are proven, from an index they are what a nod
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import cache
 from typing import TypeVar
@@ -19,6 +20,7 @@ from ledger.recorded_registry import RecordedRegistry
 from ledger.recorded_rounds import RecordedRounds
 
 T = TypeVar("T")
+_NUMBERS = frozenset(("round_id", "task_id"))
 
 
 class RecordedChain:
@@ -43,9 +45,12 @@ class RecordedChain:
         self._last_block = last_block
         self.registry = RecordedRegistry(min_stake_wei)
         self.rounds = RecordedRounds()
+        self._by_number: defaultdict[tuple[str, int], list[Event]] = defaultdict(list)
         for event, now in self._recorded:
             self.registry.apply(event, now)
             self.rounds.apply(event, now)
+            for name in _NUMBERS & _get_indexed()[event.name]:
+                self._by_number[name, event.args[name]].append(event)
 
     @property
     def domain_separator(self) -> bytes:
@@ -113,9 +118,12 @@ class RecordedChain:
             raise UsageError(f"no event {', '.join(sorted(unknown))}")
         last = self._last_block if last_block is None else last_block
         wanted = {name: value for name, value in (("round_id", round_id), ("task_id", task_id)) if value is not None}
+        # A ledger of a thousand rounds is asked a thousand times for the events of one.
+        some = [self._by_number[number] for number in wanted.items() if number in self._by_number]
+        among = min(some, key=len) if some else [] if wanted else [event for event, _ in self._recorded]
         return [
             event
-            for event, _ in self._recorded
+            for event in among
             if (first_block or 0) <= event.block <= last
             and (names is None or event.name in names)
             and all(name in indexed[event.name] and event.args[name] == value for name, value in wanted.items())

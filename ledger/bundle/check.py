@@ -176,7 +176,7 @@ class _Checker:
             )
             if strange := [task for task in manifest.tasks if not 1 <= task <= recorded.count_tasks()]:
                 raise Incomplete(f"incomplete: the events tell of no task {strange[0]}", task_id=strange[0])
-            notes.finish("events", f"{len(logs)} events")
+            notes.finish("events", f"{len(logs)} events; {len(manifest.tasks)} of {recorded.count_tasks()} tasks")
         return recorded
 
     def _check_state(self, state: StateFile | None, blocks: Sequence[Block], recorded: RecordedChain | None) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from importlib import resources
 from pathlib import Path
 
 from ledger import spec
 from ledger.bundle import format as fmt
 from ledger.bundle.chain_evidence import Block, LedgerLog, decode_events, find_logs, make_block
-from ledger.bundle.container import Staging, stage
+from ledger.bundle.container import CHUNK_BYTES, Staging, stage
 from ledger.bundle.contents import Wanted, is_disclosed, iter_wanted, read_entries
 from ledger.bundle.format import BlockRef, FileInfo, Gap, Level, Manifest
 from ledger.bundle.notes import Notes
@@ -106,7 +107,8 @@ class _Creation:
         for task_id in tasks:
             self._stage_blobs(recorded, task_id)
         for name, file in self._request.extras.items():
-            self._staging.add(name, [file.read_bytes()])
+            with file.open("rb") as content:
+                self._staging.add(name, iter(partial(content.read, CHUNK_BYTES), b""))
         self._staging.add(fmt.VERIFIER, [resources.files("ledger.bundle").joinpath(fmt.VERIFIER).read_bytes()])
         readme = make_readme(self._make_manifest(blocks, recorded, tasks))
         self._staging.add(fmt.README, [readme.encode()])

@@ -38,6 +38,8 @@ _NAMES = re.compile(
     rf"|exports/{_NAME}|facts\.sqlite|report\.html|manifest\.dsse\.json|manifest\.json|sealed/{_CID}|verify\.py",
     re.ASCII,
 )
+EXTRAS = ("facts.sqlite", "report.html")
+"""Files that stand by themselves; other extras are in `exports/`."""
 REQUIRED = (README, VERIFIER, HEADERS, RECEIPTS)
 _NUMBER = re.compile("0|[1-9][0-9]{0,77}", re.ASCII)
 _DIGEST, _ADDRESS, _KEY = (re.compile(text, re.ASCII) for text in ("0x[0-9a-f]{64}", "0x[0-9a-f]{40}", "[0-9a-f]{64}"))

@@ -45,7 +45,7 @@ def bundle() -> None:
 @click.option("--unsealed", is_flag=True, help="Leave an auditor's bundle readable for everybody.")
 @click.option("--at-block", type=click.IntRange(min=0), help="Last block of the evidence; default: the confirmed one.")
 @click.option("--checkpoint", "checkpoints", multiple=True, metavar="FILE", type=file_type, help="Put this note in.")
-@click.option("--report", metavar="FILE", type=file_type, help="Put this HTML report in, as report.html.")
+@click.option("--include", "includes", multiple=True, metavar="FILE", type=file_type, help="Put a report or export in.")
 @click.option("--allow-gaps", is_flag=True, help="State blobs that cannot be had as gaps instead of giving up.")
 @format_option
 @project_options
@@ -60,7 +60,7 @@ def create(
     unsealed: bool,
     at_block: int | None,
     checkpoints: tuple[Path, ...],
-    report: Path | None,
+    includes: tuple[Path, ...],
     allow_gaps: bool,
     fmt: str,
 ) -> None:
@@ -69,14 +69,13 @@ def create(
     The file appears when it is complete. The same chain and store give the same bytes, sealed blobs apart.
     """
     from ledger.bundle.create import BundleRequest, create_bundle
-    from ledger.bundle.format import CHECKPOINTS, Level
+    from ledger.bundle.format import Level
     from ledger.bundle.sealing import parse_recipient
     from ledger.cli.participants import find_participant
 
     if level == "auditor" and (recipient is None) != unsealed:
         hint = "the auditor makes one: fedtrail bundle key FILE"
         raise UsageError("an auditor's bundle takes either --recipient KEY or --unsealed", hint=hint)
-    extras = {f"{CHECKPOINTS}{_name_note(file)}": file for file in checkpoints}
     request = BundleRequest(
         level=Level(level),
         tasks=_find_tasks(session, run_name, tasks),
@@ -84,7 +83,7 @@ def create(
         recipient=parse_recipient(recipient) if recipient else None,
         last_block=at_block,
         allow_gaps=allow_gaps,
-        extras={**extras, **({"report.html": report} if report else {})},
+        extras={_name_extra(file, is_note=file in checkpoints): file for file in (*checkpoints, *includes)},
     )
     target = output or Path(f"{run_name or 'ledger'}-{level}.ftb.zip")
     with progress_bar() as bar:
@@ -106,8 +105,17 @@ def create(
     print_record("bundle.create", record, fmt=fmt)
 
 
-def _name_note(file: Path) -> str:
-    return file.name if file.suffix == ".note" else f"{file.name}.note"
+def _name_extra(file: Path, *, is_note: bool) -> str:
+    """Return the name of a file in the bundle. Raises: UsageError: it is not there, or no bundle has such a name."""
+    from ledger.bundle import format as bundle_format
+
+    if is_note:
+        name = bundle_format.CHECKPOINTS + file.name.removesuffix(".note") + ".note"
+    else:
+        name = file.name if file.name in bundle_format.EXTRAS else bundle_format.EXPORTS + file.name
+    if not file.is_file() or not bundle_format.is_name(name):
+        raise UsageError(f"{file} cannot be put in", hint="a file whose name is letters, digits, '.', '_' and '-'")
+    return name
 
 
 def _find_tasks(session: Session, run_name: str | None, tasks: tuple[int, ...]) -> tuple[int, ...] | None:

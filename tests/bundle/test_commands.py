@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
-from bundles import Bundles, rewrite
+from bundles import Bundles, read_manifest, rewrite
 from command_line import Answer, run_process
 
 from ledger import spec
@@ -179,6 +179,16 @@ def test_extract_writes_blobs_by_round_and_kind(bundles: Bundles, fedtrail, tmp_
         "update",
     }
     assert fedtrail("bundle", "extract", bundles.partner, "-o", "blobs").status == 2
+
+
+def test_reports_exports_and_checkpoints_go_along(bundles: Bundles, fedtrail, tmp_path: Path) -> None:
+    for name in ("report.html", "prov.jsonld", "witness.note"):
+        (tmp_path / name).write_text("text\n\n\u2014 a AAAAAAAA\n")
+    flags = ("--include", "report.html", "--include", "prov.jsonld", "--checkpoint", "witness.note")
+    assert fedtrail("bundle", "create", "-o", "full.ftb.zip", *flags).status == 0
+    extra = set(read_manifest(tmp_path / "full.ftb.zip").files) - set(read_manifest(bundles.public).files)
+    assert extra == {"report.html", "exports/prov.jsonld", "checkpoints/witness.note"}
+    assert fedtrail("bundle", "create", "--include", "nothing.html").status == 2
 
 
 @pytest.mark.parametrize(
