@@ -105,6 +105,15 @@ def test_every_key_is_proven_with_its_value_or_its_absence(content, stranger):
         assert trie.verify(root, key, trie.prove(content, key)) == content.get(key)
 
 
+def test_a_key_that_leaves_the_path_of_an_extension_is_not_taken_for_another():
+    content = {b"\x12\x34": b"a", b"\x12\x35": b"b"}
+    root, proof = trie.compute_root(content), trie.prove(content, b"\x12\x34")
+    assert trie.verify(root, b"\x12\x34", proof) == b"a"
+    assert trie.verify(root, b"\x22\x34", proof[:1]) is None
+    with pytest.raises(BadProof):
+        trie.verify(root, b"\x22\x34", [*proof, proof[0]])
+
+
 @given(tries.filter(bool), st.data())
 def test_a_proof_with_a_changed_byte_a_missing_or_a_surplus_node_is_refused(content, data):
     root, key = trie.compute_root(content), data.draw(st.sampled_from(sorted(content)))

@@ -102,6 +102,15 @@ def test_what_is_not_quite_a_note_is_refused(change):
         parse_note(change(str(make_note())).encode())
 
 
+def test_a_signature_with_a_time_where_none_belongs_or_beyond_all_time_does_not_verify():
+    line = make_note().signatures[0]
+    padded = replace(make_note(), signatures=(replace(line, data=bytes(8) + line.data),))
+    late = sign_note(SignedNote(text=TEXT, signatures=()), BOB, at=1 << 63)
+    for note, key in ((padded, ANNE), (late, BOB)):
+        with pytest.raises(WrongSigner):
+            find_signers(note, [key.verifier])
+
+
 def test_a_note_beyond_all_bounds_is_not_even_parsed():
     with pytest.raises(Oversized):
         parse_note(b"x" * (notes.MAX_NOTE_BYTES + 1))

@@ -9,8 +9,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ledger import spec
+from ledger.chain import Connection
 from ledger.checkpoints import Checkpoint
 from ledger.errors import BadProof, FedtrailError, Incomplete, SpecError, SplitView, UsageError, WrongCode, WrongRoot
+from ledger.evidence.fetching import fetch_state
 from ledger.evidence.headers import decode_header
 from ledger.evidence.rlp import decode, encode
 from ledger.history import load_round
@@ -325,6 +327,18 @@ def test_another_state_or_head_is_refused(proofs):
             check_proof(replace(proof, state=replace(proof.state, address=b"\x01" * 20)))
         with pytest.raises(BadProof):
             check_proof(replace(proof, headers=proof.headers[:-1]))
+
+
+def test_what_another_contract_emitted_or_stores_proves_nothing_of_the_ledger(proofs, audited_run):
+    """Both are true of the same block: a log that looks like an event, and the registry's account."""
+    contracts, last = audited_run.chain.contracts, decode_header(proofs[ProofKind.ROUND].headers[-1]).number
+    with pytest.raises(BadProof, match="not by the ledger"):
+        check_proof(replace(proofs[ProofKind.EVENT], ledger=contracts.registry))
+    connection = Connection(audited_run.chain.network.rpc)
+    (state,) = fetch_state(connection, last, {contracts.registry: list(proofs[ProofKind.ROUND].state.slots)})
+    for kind in (ProofKind.ROUND, ProofKind.MODEL):
+        with pytest.raises(BadProof, match="not the ledger"):
+            check_proof(replace(proofs[kind], state=state))
 
 
 def test_without_the_state_a_proof_says_what_it_lacks(proofs):
