@@ -75,7 +75,7 @@ def get_symbolic_stages() -> list[Stage]:
                 # Not the default, yices 2.6.4: it calls questions unsatisfiable that z3, cvc5 and bitwuzla satisfy, and
                 # "unsatisfiable" is what a proof rests on.
                 *("--solver", "z3"),
-                *("--solver-timeout-branching", "100ms", "--solver-timeout-assertion", "300s"),
+                *("--solver-timeout-branching", "1s", "--solver-timeout-assertion", "300s"),
                 "--no-status",
             ],
         )

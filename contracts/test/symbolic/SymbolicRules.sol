@@ -15,8 +15,7 @@ contract SymbolicRules is Symbolic {
         assert(IntegerRules.rdiv(a, 1) == a);
     }
 
-    /// Powers of two are bits to the solver, so all sums of 2^32 values are looked at; other divisors cost it so much
-    /// that small numerators, of both signs, have to do.
+    /// Powers of two are bits to the solver. Of other divisors it manages these, for all sums of 2^16 values.
     function check_rdiv_by_2(int64 a) external pure {
         _isRounded(IntegerRules.rdiv(a, 2), a, 2);
     }
@@ -25,8 +24,24 @@ contract SymbolicRules is Symbolic {
         _isRounded(IntegerRules.rdiv(a, 4), a, 4);
     }
 
-    function check_rdiv_by_3(uint8 magnitude, bool isNegative) external pure {
-        _rdiv(magnitude, isNegative, 3);
+    function check_rdiv_by_8(int64 a) external pure {
+        _isRounded(IntegerRules.rdiv(a, 8), a, 8);
+    }
+
+    function check_rdiv_by_16(int64 a) external pure {
+        _isRounded(IntegerRules.rdiv(a, 16), a, 16);
+    }
+
+    function check_rdiv_by_3(int48 a) external pure {
+        _isRounded(IntegerRules.rdiv(a, 3), a, 3);
+    }
+
+    function check_rdiv_by_6(int48 a) external pure {
+        _isRounded(IntegerRules.rdiv(a, 6), a, 6);
+    }
+
+    function check_rdiv_by_7(int48 a) external pure {
+        _isRounded(IntegerRules.rdiv(a, 7), a, 7);
     }
 
     function check_rdiv_refuses_all_but_positive_divisors(int256 a, int256 b) external view {
@@ -37,8 +52,11 @@ contract SymbolicRules is Symbolic {
     }
 
     function check_mean_of_2() external pure {
-        int32[] memory column = anyColumn(2);
-        _isRounded(IntegerRules.mean(column), int256(column[0]) + column[1], 2);
+        _isMean(2);
+    }
+
+    function check_mean_of_4() external pure {
+        _isMean(4);
     }
 
     function check_sum_32_wraps() external pure {
@@ -76,14 +94,20 @@ contract SymbolicRules is Symbolic {
         for (uint256 i = 0; i < values.length; ++i) assert(back[i] == values[i]);
     }
 
-    function _rdiv(uint256 magnitude, bool isNegative, int256 divisor) private pure {
-        int256 a = isNegative ? -int256(magnitude) : int256(magnitude);
-        _isRounded(IntegerRules.rdiv(a, divisor), a, divisor);
+    function _isMean(uint256 n) private pure {
+        int32[] memory column = anyColumn(n);
+        int256 sum = 0;
+        unchecked {
+            for (uint256 i = 0; i < n; ++i) sum += column[i];
+        }
+        _isRounded(IntegerRules.mean(column), sum, int256(n));
     }
 
-    /// quotient = floor((2a + b) / 2b), without a division.
+    /// quotient = floor((2a + b) / 2b), without a division, nor the compiler's checks of products, which are divisions.
     function _isRounded(int256 quotient, int256 a, int256 b) private pure {
-        int256 rest = 2 * a + b - 2 * b * quotient;
-        assert(0 <= rest && rest < 2 * b);
+        unchecked {
+            int256 rest = 2 * a + b - 2 * b * quotient;
+            assert(0 <= rest && rest < 2 * b);
+        }
     }
 }
