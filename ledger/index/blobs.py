@@ -43,8 +43,7 @@ def read_blobs(
     for done, ev in enumerate(pending):
         observe(done, len(pending), "blobs")
         row = db.execute("SELECT * FROM event WHERE id = ?", (ev,)).fetchone()
-        if row is not None:
-            counts += _read_event(db, row, store)
+        counts += _read_event(db, row, store)
     return counts
 
 
@@ -52,14 +51,11 @@ def _read_event(db: sqlite3.Connection, row: sqlite3.Row, store: ContentStore) -
     event = decode_event(row)
     reader = _Reader(db, store, max_bytes=_find_max_bytes(db, row))
     rows = [*rows_of(event), *_READERS[event.name](reader, event)]
+    missing = reader.counts.total() - reader.counts["ok"]
     with writing(db):
-        # A reorganisation that another process stored meanwhile may have given the number to another event.
-        same = "SELECT 1 FROM event WHERE id = ? AND block_hash = ? AND log_index = ?"
-        if db.execute(same, (row["id"], row["block_hash"], row["log_index"])).fetchone():
-            replace_facts(db, row["id"], rows)
-            db.executemany(_ARTIFACT, reader.found.values())
-            missing = reader.counts.total() - reader.counts["ok"]
-            db.execute("INSERT OR REPLACE INTO reading(ev, missing) VALUES (?, ?)", (row["id"], missing))
+        replace_facts(db, row["id"], rows)
+        db.executemany(_ARTIFACT, reader.found.values())
+        db.execute("INSERT OR REPLACE INTO reading(ev, missing) VALUES (?, ?)", (row["id"], missing))
     return reader.counts
 
 

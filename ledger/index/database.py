@@ -179,12 +179,14 @@ def get_hashes(db: sqlite3.Connection, chain: int, first: int, last: int) -> dic
 def put_block(db: sqlite3.Connection, chain: int, block: Block) -> int:
     """Add a block with its events and what they say, after all earlier ones; return the number of its events.
 
-    A block that a reorganisation took away and another one brings back is canonical again, and so are its events.
+    A block that a reorganisation took away and another one brings back is canonical again, and so are its events. Their
+    ids rise along the chain all the same: no block was ever added before its parent.
     """
     header, block_hash = block.header, to_hex(block.header.hash)
-    known = db.execute("SELECT 1 FROM block WHERE chain = ? AND hash = ?", (chain, block_hash)).fetchone()
-    if known:
-        return _revive(db, chain, block_hash)
+    of_block = (chain, block_hash)
+    if db.execute("UPDATE block SET canon = 1, finality = 'latest' WHERE chain = ? AND hash = ?", of_block).rowcount:
+        query = "UPDATE event SET canon = 1, orphaned_by = NULL WHERE chain = ? AND block_hash = ?"
+        return db.execute(query, of_block).rowcount
     values = {
         "chain": chain,
         "number": header.number,
@@ -199,19 +201,6 @@ def put_block(db: sqlite3.Connection, chain: int, block: Block) -> int:
         values = {"chain": chain, "task": _find_task(db, chain, log), **describe_log(log)}
         _add_facts(db, _insert(db, "event", values), rows_of(log.event))
     return len(block.logs)
-
-
-def _revive(db: sqlite3.Connection, chain: int, block_hash: str) -> int:
-    """Make a block canonical again; its events get new ids, since ids rise in the order of the chain."""
-    db.execute("UPDATE block SET canon = 1, finality = 'latest' WHERE chain = ? AND hash = ?", (chain, block_hash))
-    query = "SELECT id FROM event WHERE chain = ? AND block_hash = ? ORDER BY log_index"
-    events = [row["id"] for row in db.execute(query, (chain, block_hash)).fetchall()]
-    for old in events:
-        new = int(db.execute("SELECT max(id) + 1 FROM event").fetchone()[0])
-        db.execute("UPDATE event SET id = ?, canon = 1, orphaned_by = NULL WHERE id = ?", (new, old))
-        for table in (*list_fact_tables(db), "reading"):
-            db.execute(f"UPDATE {table} SET ev = ? WHERE ev = ?", (new, old))
-    return len(events)
 
 
 def _find_task(db: sqlite3.Connection, chain: int, log: Log) -> int | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -19,12 +19,8 @@ from ledger.store import ContentStore
 
 _DERIVED = ("chain", "block", "event", "reorg", "reading")
 # Of the latest epoch the chain tells all but what it has taken away; of earlier ones nobody tells anything any more.
-_KEPT = {
-    "chain": "1",
-    "reorg": "1",
-    "block": "chain < (SELECT max(chain) FROM old.chain) OR canon = 0",
-    "event": "chain < (SELECT max(chain) FROM old.chain) OR canon = 0",
-}
+_EARLIER = "chain < (SELECT max(chain) FROM old.chain)"
+_ORPHANED = "chain = (SELECT max(chain) FROM old.chain) AND canon = 0"
 
 
 def rebuild(path: Path, source: Source, store: ContentStore | None, *, observe: Observer = ignore) -> SyncResult:
@@ -40,12 +36,15 @@ def rebuild(path: Path, source: Source, store: ContentStore | None, *, observe: 
     """
     beside = path.with_name(f"{path.stem}.rebuilding{path.suffix}")
     with _temporary(beside), closing(open_index(beside, create=True)) as fresh:
-        earlier = _carry_over(fresh, path) if path.exists() else []
+        if path.exists():
+            _take_over_before(fresh, path)
+        epochs = [row["chain"] for row in fresh.execute("SELECT chain FROM chain ORDER BY chain").fetchall()]
         if store is not None:
-            for epoch in earlier:
+            for epoch in epochs[:-1]:
                 read_blobs(fresh, epoch, store, observe)
         result = sync(fresh, source, store, observe=observe)
         if path.exists():
+            _take_over_orphans(fresh, path)
             _keep(path, path.with_name(f"{path.stem}.before{path.suffix}"))
         with closing(sqlite3.connect(path, timeout=30)) as place:
             fresh.backup(place)  # one transaction of the place: readers see the old index or the new one
@@ -71,31 +70,53 @@ def _keep(path: Path, copy: Path) -> None:
         write_copy(old, copy)
 
 
-def _carry_over(fresh: sqlite3.Connection, path: Path) -> list[int]:
-    """Take over what the chain cannot tell; return the numbers of the epochs before the latest."""
+@contextmanager
+def _taking_over(fresh: sqlite3.Connection, path: Path) -> Iterator[None]:
+    """Attach the old index and run a block in one transaction."""
     try:
         fresh.execute("ATTACH ? AS old", (str(path),))
         with writing(fresh):
-            for table, kept in _KEPT.items():
-                _take_over(fresh, table, kept)
-            for table in set(list_tables(fresh)) & set(list_tables(fresh, schema="old")):
-                if table not in _DERIVED and not table.startswith("x_"):
-                    _take_over(fresh, table, "1")
-            fresh.execute("UPDATE artifact SET status = 'missing'")  # until all of it was read again
-            for row in fresh.execute("SELECT * FROM event").fetchall():
-                replace_facts(fresh, row["id"], rows_of(decode_event(row)))
+            yield
         fresh.execute("DETACH old")
     except sqlite3.DatabaseError as problem:
         hint = "move it away; then: fedtrail index sync"
         raise ConfigurationError(f"nothing can be taken over from {path}: {problem}", hint=hint) from None
-    return [row[0] for row in fresh.execute("SELECT chain FROM chain ORDER BY chain").fetchall()][:-1]
 
 
-def _take_over(fresh: sqlite3.Connection, table: str, kept: str) -> None:
-    """Copy the rows of a table, in the columns that both releases have."""
+def _take_over_before(fresh: sqlite3.Connection, path: Path) -> None:
+    """Take over epochs, with all of the earlier ones, and the tables that no chain fills."""
+    with _taking_over(fresh, path):
+        for table in ("chain", "reorg"):
+            _take_over(fresh, table, "1")
+        _take_over_events(fresh, _EARLIER)
+        for table in set(list_tables(fresh)) & set(list_tables(fresh, schema="old")):
+            if table not in _DERIVED and not table.startswith("x_"):
+                _take_over(fresh, table, "1")
+        fresh.execute("UPDATE artifact SET status = 'missing'")  # until all of it was read again
+
+
+def _take_over_orphans(fresh: sqlite3.Connection, path: Path) -> None:
+    """Take over what the latest epoch's chain has taken away, and not brought back since.
+
+    Behind the rest: ids rise along the chain, also if it brings these back one day.
+    """
+    with _taking_over(fresh, path):
+        _take_over_events(fresh, _ORPHANED)
+
+
+def _take_over_events(fresh: sqlite3.Connection, kept: str) -> None:
+    last = fresh.execute("SELECT coalesce(max(id), 0) FROM event").fetchone()[0]
+    _take_over(fresh, "block", kept)
+    _take_over(fresh, "event", f"{kept} ORDER BY id", without={"id"})
+    for row in fresh.execute("SELECT * FROM event WHERE id > ?", (last,)).fetchall():
+        replace_facts(fresh, row["id"], rows_of(decode_event(row)))
+
+
+def _take_over(fresh: sqlite3.Connection, table: str, kept: str, *, without: Collection[str] = ()) -> None:
+    """Copy the rows of a table that are not there yet, in the columns that both releases have."""
     columns = [
         {row["name"] for row in fresh.execute(f"SELECT name FROM pragma_table_info('{table}', '{schema}')")}
         for schema in ("main", "old")
     ]
-    named = ", ".join(sorted(columns[0] & columns[1]))
-    fresh.execute(f"INSERT INTO main.{table}({named}) SELECT {named} FROM old.{table} WHERE {kept}")
+    named = ", ".join(sorted((columns[0] & columns[1]) - set(without)))
+    fresh.execute(f"INSERT OR IGNORE INTO main.{table}({named}) SELECT {named} FROM old.{table} WHERE {kept}")

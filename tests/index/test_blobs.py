@@ -145,6 +145,7 @@ TAMPERED = {
     "a round": ("UPDATE x_round SET task = 2 WHERE round_id = 3", "x_round"),
     "an aggregate": ("UPDATE x_aggregate SET included = 5", "x_aggregate"),
     "a segment": ("DELETE FROM x_segment", "x_segment"),
+    "one table more": ("CREATE TABLE x_secret(ev INT)", "schema"),
     "a table": ("DROP TABLE x_segment", "schema"),
     "a view": ("DROP VIEW disputes", "schema"),
     "a trigger": ("CREATE TRIGGER t AFTER INSERT ON verification BEGIN DELETE FROM event; END", "schema"),

@@ -72,6 +72,25 @@ def test_a_node_that_goes_away_costs_one_batch_at_most(db: sqlite3.Connection, l
     assert follow(db, ledger).blocks == ledger.height - first.tip.number
 
 
+def test_logs_are_taken_only_if_the_chain_stood_still_while_they_were_read(
+    db: sqlite3.Connection, ledger: Ledger
+) -> None:
+    """A chain that changes and changes back in between: headers of one version, logs of the other."""
+    ledger.deposit(3)
+    tip, turns = hex(ledger.height), iter([True])
+
+    def bend(method: str, params: list[Any], honest: dict[str, Any]) -> dict[str, Any]:
+        nonlocal turns
+        if method == "eth_getLogs" and next(turns, False):
+            turns = iter(["changed"])
+            return {"result": honest["result"][:-1]}
+        if method == "eth_getBlockByNumber" and params[0] == tip and next(turns, False) == "changed":
+            return {"result": {**honest["result"], "hash": "0x" + "77" * 32}}
+        return honest
+
+    assert sync_through(db, ledger, bend).events == 4
+
+
 def test_an_event_that_a_node_leaves_out_is_found(db: sqlite3.Connection, ledger: Ledger) -> None:
     """Receipts hash to the root in the header: the same node cannot leave the event out of both."""
     ledger.deposit(4)

@@ -40,6 +40,20 @@ def test_a_rebuilt_index_is_right_and_keeps_what_the_chain_has_forgotten(
     before.close()
 
 
+def test_a_rebuilt_index_has_what_was_taken_away_behind_the_rest(
+    db: sqlite3.Connection, ledger: Ledger, tmp_path: Path
+) -> None:
+    """Ids rise along the chain, also if it brings those blocks back one day."""
+    ledger.deposit(3)
+    follow(db, ledger)
+    ledger.reorganise(2)
+    ledger.deposit()
+    follow(db, ledger)
+    rebuild(tmp_path / "index.sqlite", ledger.source, None)
+    in_order = db.execute("SELECT id FROM event ORDER BY canon DESC, number, log_index").fetchall()
+    assert [row["id"] for row in in_order] == [1, 2, 3, 4, 5]
+
+
 def test_earlier_epochs_outlive_a_rebuild(db: sqlite3.Connection, ledger: Ledger, tmp_path: Path) -> None:
     ledger.deposit(2)
     follow(db, ledger)
