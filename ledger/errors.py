@@ -254,7 +254,7 @@ class Reorganised(ChainError):
     """The chain replaced blocks that the index had; the old ones are kept, and marked.
 
     Cause: short reorganisations are normal, and only told. One past finality is not: the exit status is 4 then.
-    Fix: none is needed, the index follows the chain; Q23 of fedtrail audit lists what was lost. Past finality, raise
+    Fix: none is needed, the index follows the chain; fedtrail audit run Q23 tells what was lost. Past finality, raise
     `confirmations` in fedtrail.toml, and ask who runs the network.
     """
 
@@ -536,10 +536,10 @@ class Unanchored(EvidenceError):
 
 
 class FindingsError(FedtrailError):
-    """An `expect:` of the round script was not met.
+    """Something was found that was expected not to be.
 
-    Cause: the run ended otherwise than the script says it must.
-    Fix: the message lists each expectation with the value found.
+    Cause: a run ended otherwise than the `expect:` of its script says, or an audit found what `--fail-on` names.
+    Fix: the message lists each expectation with the value found, or each question with the number of its findings.
     """
 
     code = "FT901"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ledger.cli.failures import FailedWithData
+from ledger.cli.indexed import keep_verdict
 from ledger.cli.output import format_option, print_rows, printable
 from ledger.cli.progress import progress_bar, say
 from ledger.cli.runs import find_run, find_task, list_rounds
@@ -75,6 +76,7 @@ def _replay(session: Session, round_ids: Sequence[int]) -> tuple[list[dict[str, 
         bar.update(0, len(round_ids), "replay")
         for replayed in replay_rounds(session.chain, session.store, round_ids):
             rows.append(_describe(replayed))
+            keep_verdict(session, replayed.record, replayed.report)
             found += [finding.error for finding in replayed.unsettled]
             bar.update(len(rows), len(round_ids), f"replay of round {rows[-1]['round_id']}: {rows[-1]['verdict']}")
     return rows, found

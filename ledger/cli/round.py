@@ -12,6 +12,7 @@ from ledger import spec
 from ledger.audit import iter_messages, replay
 from ledger.cli.explanations import explain_round
 from ledger.cli.failures import FailedWithData
+from ledger.cli.indexed import keep_verdict
 from ledger.cli.lazy import LazyGroup
 from ledger.cli.output import format_option, print_record, print_table, printable, to_plain
 from ledger.cli.runs import find_round, name_participants
@@ -44,6 +45,7 @@ def replay_(session: Session, number: int, run_name: str | None, fmt: str) -> No
     """
     record = load_round(session.chain, session.store, find_round(session, number, run_name))
     report = replay(record)
+    keep_verdict(session, record, report)
     summary = _summarise(record, report)
     if report.findings and fmt == "json":
         raise FailedWithData(report.findings[0].error, summary)

@@ -1,0 +1,14 @@
+-- Q13 privacy-budget: Which clients have spent more privacy than their budget?
+-- asked by: GDPR, HIPAA
+-- grade: ATTESTED
+-- rows: findings
+-- proof: event
+-- param task INTEGER = NULL: only this task
+-- param budget REAL = 8.0: epsilon that a client may spend, by basic composition
+SELECT task, client, sum(eps) AS eps, sum(delta) AS delta, max(round) AS up_to, max(block) AS block, log, tx
+FROM privacy_spend WHERE (:task IS NULL OR task = :task)
+GROUP BY task, client HAVING sum(eps) > :budget
+ORDER BY task, client;
+-- gap: rounds without a recorded privacy loss
+SELECT count(*) FROM rounds r WHERE phase = 'finalised' AND (:task IS NULL OR task = :task)
+    AND NOT EXISTS (SELECT 1 FROM privacy_spend s WHERE s.round_id = r.round_id);
