@@ -1,4 +1,4 @@
-"""The commands that train: `fedtrail demo`, `fedtrail run start`, `fedtrail run resume`.
+"""The commands that train: `fedtrail demo`, `fedtrail run start`, `fedtrail run resume`, `fedtrail bench`.
 
 Found by the command line of `ledger` through the entry point group `fedtrail.commands`. Importing this loads no
 torch: that waits for a command to be used.
@@ -28,7 +28,11 @@ STAGES = ("set-up", "train", "commit", "publish", "attest", "aggregate", "replay
 
 def register(root: LazyGroup) -> None:
     """Add the commands of the trainer's half to the command line."""
-    root.extend("", {"demo": LazyCommand("fl.demo:demo", "Watch a federated run under attack, audited, in a minute.")})
+    firsts = {
+        "bench": LazyCommand("fl.robustness.command:bench", "Measure what fedtrail promises: rules by attacks."),
+        "demo": LazyCommand("fl.demo:demo", "Watch a federated run under attack, audited, in a minute."),
+    }
+    root.extend("", firsts)
     commands = {
         "start": LazyCommand("fl.commands:start", "Run a round script on the project's network."),
         "resume": LazyCommand("fl.commands:resume", "Go on with a run that was interrupted."),

@@ -87,7 +87,7 @@ def train_locally(
     order = torch.Generator().manual_seed(seed)
     with _reproducible(seed):
         for _ in range(config.epochs):
-            for batch in _batches(len(part), config.batch_size, order):
+            for batch in deal_batches(len(part), config.batch_size, order):
                 optimizer.zero_grad()
                 functional.cross_entropy(local(x[batch]), y[batch]).backward()  # type: ignore[no-untyped-call]
                 optimizer.step()
@@ -125,8 +125,11 @@ def _copy_with(model: nn.Module, state: StateDict) -> nn.Module:
     return local
 
 
-def _batches(num_examples: int, batch_size: int, order: torch.Generator) -> tuple[torch.Tensor, ...]:
-    # Nearly equal batches: a last one of a single example would break batch normalisation.
+def deal_batches(num_examples: int, batch_size: int, order: torch.Generator) -> tuple[torch.Tensor, ...]:
+    """Return the indices of an epoch's examples, step by step: int64, at most batch_size a step.
+
+    Nearly equal batches: a last one of a single example would break batch normalisation.
+    """
     shuffled = torch.randperm(num_examples, generator=order)
     return torch.tensor_split(shuffled, math.ceil(num_examples / batch_size))
 

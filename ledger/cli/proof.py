@@ -266,8 +266,10 @@ def _find_event(
 
 
 def _write(proof: Proof, output: Path) -> None:
+    from ledger.proofs.checking import check_proof
     from ledger.proofs.format import encode_proof_file
 
+    check_proof(proof)  # what a node makes up, or changes meanwhile, should be noticed here and not by others
     output.write_bytes(encode_proof_file(proof))
     leads = "its checkpoint" if proof.checkpoint is not None else "no checkpoint: name the block's hash in a trust file"
     say(f"{output}: {proof.kind}, {len(proof.headers)} headers, {len(proof.events)} events, leads to {leads}")

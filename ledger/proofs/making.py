@@ -76,18 +76,14 @@ class Prover:
         Args: at_block: None for the checkpoint's, else the last confirmed one.
         Raises: NotFoundError: no such round.
         """
-        history = self._read_history(round_id, (*OPENING, *COMMITS, *ENDS))
-        return self._prove_with_state(ProofKind.ROUND, round_id, history, at_block)
+        return self._prove_with_state(ProofKind.ROUND, round_id, (*OPENING, *COMMITS, *ENDS), at_block)
 
     def prove_model(self, round_id: int, *, at_block: int | None = None) -> Proof:
         """Return the proof of the model that a round ended with.
 
         Raises: NotFoundError: no such round, or it is not finalised.
         """
-        history = self._read_history(round_id, (*OPENING, "Proposed", "Finalised"))
-        if history[-1].name != "Finalised":
-            raise NotFoundError(f"round {round_id} is not finalised: it has no model")
-        return self._prove_with_state(ProofKind.MODEL, round_id, history, at_block)
+        return self._prove_with_state(ProofKind.MODEL, round_id, (*OPENING, "Proposed", "Finalised"), at_block)
 
     # ---------------------------------------------------------------------------------------------------------- parts
 
@@ -109,22 +105,23 @@ class Prover:
             checkpoint=None,
         )
 
-    def _read_history(self, round_id: int, names: Sequence[str]) -> list[Event]:
-        """Return the events of a round, in order, led by its task's."""
-        events = self.chain.events(names=names, round_id=round_id)
+    def _read_history(self, round_id: int, names: Sequence[str], last_block: int | None = None) -> list[Event]:
+        """Return the events of a round up to a block (None: the last confirmed one), in order, led by its task's."""
+        events = self.chain.events(last_block=last_block, names=names, round_id=round_id)
         if not events:
             raise NotFoundError(kind="round", name=round_id, suggestion=f"; the ledger has {self.chain.count_rounds()}")
         task_id = next(event.args["task_id"] for event in events if event.name == "RoundOpened")
         return [*self.chain.events(names=("TaskCreated",), task_id=task_id), *events]
 
-    def _prove_with_state(
-        self, kind: ProofKind, round_id: int, history: Sequence[Event], at_block: int | None
-    ) -> Proof:
-        note = choose_note(self.notes, history[-1].block) if at_block is None else None
-        confirmed = self.chain.get_confirmed_block()
-        last = at_block if at_block is not None else parse_checkpoint(note.text).block if note else confirmed
-        if late := [event for event in history if event.block > last]:
-            raise UsageError(f"the proof needs block {late[-1].block}, it was asked for block {last}")
+    def _prove_with_state(self, kind: ProofKind, round_id: int, names: Sequence[str], at_block: int | None) -> Proof:
+        # One block for everything: a round that moves while it is read must not contradict itself.
+        last = at_block if at_block is not None else self.chain.get_confirmed_block()
+        history = self._read_history(round_id, names, last)
+        if kind is ProofKind.MODEL and history[-1].name != "Finalised":
+            raise NotFoundError(f"round {round_id} is not finalised: it has no model")
+        note = choose_note(self.notes, history[-1].block)
+        if at_block is None and note is not None and parse_checkpoint(note.text).block <= last:
+            last = parse_checkpoint(note.text).block  # nothing happened in this round since
         task_id = next(event.args["task_id"] for event in history if event.name == "RoundOpened")
         ledger = self.chain.contracts.ledger
         wanted = {ledger: slots.list_slots([task_id], [round_id])}

@@ -6,7 +6,7 @@ import pytest
 from ledger_world import World
 
 from ledger import spec
-from ledger.errors import EvidenceError, Incomplete, Unavailable, UsageError, WrongRoot
+from ledger.errors import EvidenceError, Incomplete, NotFoundError, Unavailable, WrongRoot
 from ledger.proofs.checking import check_proof
 from ledger.proofs.making import Prover
 from ledger.store import EmbeddedStore
@@ -103,8 +103,11 @@ def test_a_proof_as_of_a_block_shows_the_round_as_it_was_then(world, prover):
     round_ = world.open().commit()
     block = world.chain.get_confirmed_block()
     finish(round_)
-    with pytest.raises(UsageError, match="it was asked for block"):
-        prover.prove_round(round_.round_id, at_block=block)
+    assert check_proof(prover.prove_round(round_.round_id, at_block=block)).facts["phase"] is spec.Phase.OPEN
+    with pytest.raises(NotFoundError, match="not finalised"):
+        prover.prove_model(round_.round_id, at_block=block)
+    with pytest.raises(NotFoundError, match="no round"):
+        prover.prove_round(round_.round_id, at_block=block - 2)
     assert check_proof(prover.prove_round(round_.round_id)).facts["phase"] is spec.Phase.FINALISED
 
 

@@ -1,0 +1,140 @@
+"""`fedtrail bench robustness`: rules by attacks, measured on this machine."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from fl.robustness.defaults import RULES, list_attacks
+from ledger.cli.output import format_option, print_rows
+from ledger.cli.progress import progress_bar, say
+from ledger.errors import Interrupted, MissingExtra
+
+if TYPE_CHECKING:
+    from fl.robustness.cells import Setting
+    from fl.robustness.matrix import ResultsFile
+    from fl.robustness.summary import Verdict
+
+COLUMNS = (
+    *("dataset", "partition", "f", "rule", "price", "worst_gap", "worst_attack"),
+    *("textbook_asr", "worst_asr", "worst_backdoor"),
+)
+NAME = "robustness"
+KINDS = ("jsonl", "json", "svg", "html")
+"""Raw lines, summary, heat map, heat map with tables."""
+
+
+@click.group()
+def bench() -> None:
+    """Measure what fedtrail promises, on this machine."""
+
+
+class _Names(click.ParamType):  # type: ignore[type-arg]  # generic for type checkers alone
+    """Texts separated by commas, which may be inside parentheses too."""
+
+    name = "text,..."
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
+        """Return the texts."""
+        return tuple(filter(None, re.split(r",(?![^()]*\))", str(value).replace(" ", ""))))
+
+
+class _Numbers(_Names):
+    name = "number,..."
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
+        """Return the numbers as texts."""
+        texts = super().convert(value, param, ctx)
+        for text in texts:
+            if not text.isascii() or not text.isdigit():
+                self.fail(f"{text!r} is no whole number", param, ctx)
+        return texts
+
+
+@bench.command()
+@click.option("--datasets", type=_Names(), default=None, help="Data sets; default: all whose files are there.")
+@click.option("--rules", type=_Names(), default=",".join(RULES), help="Rules and compositions, without f.")
+@click.option("--attacks", type=_Names(), default=None, help="Attacks, such as ipm(strength=0),backdoor+clones.")
+@click.option("--f", "fs", type=_Numbers(), default="4,6,9", show_default=True, help="Dishonest clients.")
+@click.option("--partitions", type=_Names(), default="iid,dirichlet(0.5)", show_default=True, help="Splits.")
+@click.option("--seeds", type=click.IntRange(1), default=3, show_default=True, help="How many seeds, from 1.")
+@click.option("--clients", type=click.IntRange(2), default=20, show_default=True, help="n, dishonest ones included.")
+@click.option("--rounds", type=click.IntRange(1), default=30, show_default=True, help="Rounds of every run.")
+@click.option("--model", default=None, help="As in a round script; default: a perceptron with 32 hidden units.")
+@click.option("--workers", type=click.IntRange(1), default=None, help="Processes; default: one a core.")
+@click.option(
+    "--output", type=click.Path(path_type=Path, file_okay=False), default=NAME, show_default=True, help="Folder."
+)
+@format_option
+def robustness(
+    datasets: tuple[str, ...] | None,
+    rules: tuple[str, ...],
+    attacks: tuple[str, ...] | None,
+    fs: tuple[str, ...],
+    partitions: tuple[str, ...],
+    seeds: int,
+    clients: int,
+    rounds: int,
+    model: str | None,
+    workers: int | None,
+    output: Path,
+    fmt: str,
+) -> None:
+    """Measure rules by attacks, and write raw lines, a summary, and a heat map (SVG, HTML) into a folder.
+
+    What was measured there before is not measured again, so that a run which was interrupted goes on. Lists are
+    separated by commas.
+    """
+    try:
+        from fl.robustness.cells import Setting
+        from fl.robustness.matrix import ResultsFile, find_datasets, list_cells, run_matrix
+    except ModuleNotFoundError as error:
+        raise MissingExtra(feature="training", package=error.name, extra="fl") from error
+    setting = Setting(clients=clients, rounds=rounds, model=model or Setting().model)
+    cells = list_cells(
+        setting,
+        datasets=datasets or find_datasets(),
+        rules=rules,
+        attacks=(lambda dataset: attacks) if attacks else list_attacks,
+        fs=[int(f) for f in fs],
+        partitions=partitions,
+        seeds=range(1, seeds + 1),
+    )
+    results = ResultsFile(output / f"{NAME}.jsonl", setting)
+    try:
+        with progress_bar() as bar:
+            run_matrix(
+                cells,
+                setting,
+                results,
+                workers=workers or os.cpu_count() or 1,
+                on_done=lambda done, cell: bar.update(done, len(cells), str(cell)),
+            )
+    except KeyboardInterrupt:
+        raise Interrupted(hint="the same command goes on where it was") from None
+    finally:
+        verdicts = write_summary(output, setting, results)
+    say(f"{len(results.outcomes)} cells: {', '.join(str(output / f'{NAME}.{kind}') for kind in KINDS)}")
+    print_rows("bench.robustness", [asdict(each) for each in verdicts], fmt=fmt, columns=COLUMNS)
+
+
+def write_summary(folder: Path, setting: Setting, results: ResultsFile) -> list[Verdict]:
+    """Write summary, heat map and page of all that is known into a folder; return the verdicts."""
+    from fl.robustness.heatmap import draw, render_page
+    from fl.robustness.summary import group, judge, to_document
+
+    groups = group(results.outcomes)
+    verdicts = judge(groups)
+    attacks = [attack for dataset in sorted({g.dataset for g in groups}) for attack in list_attacks(dataset)]
+    figure = draw(groups, rules=RULES, attacks=list(dict.fromkeys(attacks)))
+    document = json.dumps(to_document(setting, results.outcomes), indent=1) + "\n"
+    pages = {"json": document, "svg": figure, "html": render_page(setting, verdicts, groups, figure)}
+    for kind, text in pages.items():
+        (folder / f"{NAME}.{kind}").write_text(text, encoding="utf-8")
+    return verdicts

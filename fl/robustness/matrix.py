@@ -1,0 +1,178 @@
+"""Many cells over all cores, one line of a file each: whatever ends the process, what was measured stays."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+
+import torch
+
+from fl import data
+from fl.robustness.attackers import parse_attack
+from fl.robustness.cells import LEFT_OUT, Cell, Outcome, Setting, is_defined
+from fl.robustness.learning import run_cell
+from ledger.errors import ConfigurationError, FedtrailError, UsageError
+
+FORMAT = "fedtrail-robustness-1"
+_ONE_THREAD = ("MKL_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+
+
+def find_datasets() -> list[str]:
+    """Return the data sets that can be loaded on this machine."""
+    found = []
+    for name in data.DATASETS:
+        try:
+            data.load(name)
+        except FedtrailError:
+            continue
+        found.append(name)
+    return found
+
+
+def list_cells(
+    setting: Setting,
+    *,
+    datasets: Sequence[str],
+    rules: Sequence[str],
+    attacks: Callable[[str], Sequence[str]],
+    fs: Sequence[int],
+    partitions: Sequence[str],
+    seeds: Sequence[int],
+) -> list[Cell]:
+    """Return the cells of a matrix with the oracle of each, without those whose rule needs more clients.
+
+    One seed after the other, and in it first what everything else is compared with: a matrix that is broken off has
+    all rules and attacks for fewer seeds.
+
+    Args: attacks: by data set. fs: numbers of dishonest clients.
+    Raises: UsageError, NotFoundError: there is no such rule or attack, or no honest client.
+    """
+    for attack in itertools.chain.from_iterable(map(attacks, datasets)):
+        parse_attack(attack)
+    for f in fs:
+        if not 0 < f < setting.clients:
+            raise UsageError(f"f is {f}, allowed are 1 to {setting.clients - 1}", field="f", got=f)
+    cells: dict[Cell, None] = {}
+    for seed, dataset, partition, f in itertools.product(seeds, datasets, partitions, fs):
+        make = partial(Cell, dataset=dataset, seed=seed, partition=partition, f=f)
+        cells[make(attack=LEFT_OUT, rule="mean")] = None
+        for attack, rule in itertools.product(attacks(dataset), rules):
+            if is_defined(cell := make(attack=attack, rule=rule), setting):
+                cells[cell] = None
+    return list(cells)
+
+
+class ResultsFile:
+    """A file of JSON lines: first the setting, then a cell with its outcome each."""
+
+    def __init__(self, path: Path, setting: Setting) -> None:
+        """Open or make the file; a last line that was not finished is cut off.
+
+        Raises: ConfigurationError: the file is of another setting, or no such file at all.
+        """
+        self.path = path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("ab"):
+            pass
+        whole = path.read_bytes()
+        end = whole.rfind(b"\n") + 1
+        if end < len(whole):
+            os.truncate(path, end)
+        head, *lines = whole[:end].splitlines() or [b""]
+        first = {"format": FORMAT, "setting": asdict(setting)}
+        if not head:
+            self._append(first)
+        elif _parse(head, path) != first:
+            hint = "give another --output, or run what it was made with"
+            raise ConfigurationError(f"{path} holds results of another setting", hint=hint, got=head.decode()[:500])
+        self.outcomes = dict(_decode(_parse(line, path), path) for line in lines)
+        """What is known by cell."""
+
+    def add(self, cell: Cell, outcome: Outcome) -> None:
+        """Keep an outcome."""
+        self._append({"cell": asdict(cell), "outcome": asdict(outcome)})
+        self.outcomes[cell] = outcome
+
+    def _append(self, document: object) -> None:
+        # One write of one whole line: a process that is killed leaves all of it or a beginning without its end.
+        with self.path.open("ab", buffering=0) as file:
+            file.write(json.dumps(document).encode() + b"\n")
+
+
+def _parse(line: bytes, path: Path) -> object:
+    try:
+        return json.loads(line)
+    except ValueError as error:
+        raise ConfigurationError(f"{path} holds a line that is no JSON", hint="remove the file") from error
+
+
+def _decode(document: object, path: Path) -> tuple[Cell, Outcome]:
+    try:
+        return Cell(**document["cell"]), Outcome(**document["outcome"])  # type: ignore[index]  # else it is refused
+    except (KeyError, TypeError) as error:
+        raise ConfigurationError(f"{path} holds a line that is no result", hint="remove the file") from error
+
+
+def run_matrix(
+    cells: Sequence[Cell],
+    setting: Setting,
+    results: ResultsFile,
+    *,
+    workers: int,
+    on_done: Callable[[int, Cell], None] | None = None,
+) -> None:
+    """Run the cells that a file does not know yet, and add them to it.
+
+    Args: workers: processes, at least 1; the results do not depend on it. on_done: told how many are known, and which
+    was the last.
+    Raises: UsageError, NotFoundError: a cell cannot be run; what the others gave is kept.
+    """
+    missing = [cell for cell in cells if cell not in results.outcomes]
+    known = len(cells) - len(missing)
+    with _open_pool(min(workers, len(missing))) as run_all:
+        for number, (cell, outcome) in enumerate(run_all(partial(_run, setting), missing), start=known + 1):
+            results.add(cell, outcome)
+            if on_done:
+                on_done(number, cell)
+
+
+_RunAll = Callable[[Callable[[Cell], tuple[Cell, Outcome]], Sequence[Cell]], Iterator[tuple[Cell, Outcome]]]
+
+
+@contextmanager
+def _open_pool(workers: int) -> Iterator[_RunAll]:
+    """Yield what runs cells in any order, on one thread each."""
+    if workers <= 1:
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            yield map
+        finally:
+            torch.set_num_threads(threads)
+        return
+    before = {name: os.environ.get(name) for name in _ONE_THREAD}
+    os.environ.update(dict.fromkeys(_ONE_THREAD, "1"))  # read when a worker loads its BLAS
+    try:
+        # Leaving the block ends the workers, also after Ctrl-C; theirs is ignored, so that none dies with a traceback.
+        with multiprocessing.get_context("spawn").Pool(workers, _become_worker) as pool:
+            yield pool.imap_unordered
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name) if value is None else os.environ.update({name: value})
+
+
+def _become_worker() -> None:
+    torch.set_num_threads(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _run(setting: Setting, cell: Cell) -> tuple[Cell, Outcome]:
+    return cell, run_cell(setting, cell)
