@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib import resources
 from pathlib import Path
 
-from ledger import spec
+from ledger import artifacts, spec
 from ledger.bundle import format as fmt
 from ledger.bundle.chain_evidence import Block, LedgerLog, decode_events, find_logs, make_block
 from ledger.bundle.container import CHUNK_BYTES, Staging, stage
@@ -25,11 +25,13 @@ from ledger.evidence import rlp
 from ledger.evidence.fetching import fetch_block_receipts, fetch_headers, fetch_state
 from ledger.evidence.headers import decode_header, may_contain
 from ledger.evidence.receipts import compute_receipts_root
+from ledger.evidence.state import AccountProof
 from ledger.history import BlobReader
 from ledger.recorded_chain import RecordedChain
 from ledger.store import Cid
 
 _HEADERS_PER_REQUEST = 200
+_SLOTS_PER_REQUEST = 200
 _ROLES = (Role.CLIENT, Role.AGGREGATOR, Role.ATTESTOR)
 
 OnProgress = Callable[[float, float, str], None]
@@ -150,17 +152,28 @@ class _Creation:
 
     def _stage_state(self, recorded: RecordedChain, last: int) -> None:
         """Keep the proofs of state; without them, where the node has none, the bundle is incomplete and says so."""
-        self._say(0, 1, "state")
-        slots = list_state_slots(recorded)
-        proofs = fetch_state(self._connection, last, {self._addresses[key]: slots[key] for key in self._addresses})
-        if proofs is None:
+        accounts = {key: self._prove(key, slots, last) for key, slots in list_state_slots(recorded).items()}
+        proofs = {key: proof for key, proof in accounts.items() if proof is not None}
+        if len(proofs) < len(accounts):
             return
         state = StateFile(
             block=last,
-            accounts=dict(zip(self._addresses, proofs, strict=True)),
+            accounts=proofs,
             code={key: get_code(self._connection, address) for key, address in self._addresses.items()},
         )
         self._staging.add(fmt.STATE, [encode_state(state)])
+
+    def _prove(self, key: str, slots: Sequence[int], block: int) -> AccountProof | None:
+        """Return the proof of an account and its slots, some at a time: a node answers within seconds."""
+        whole: AccountProof | None = None
+        for start in range(0, max(len(slots), 1), _SLOTS_PER_REQUEST):
+            wanted = {self._addresses[key]: slots[start : start + _SLOTS_PER_REQUEST]}
+            found = fetch_state(self._connection, block, wanted)
+            if found is None:
+                return None
+            whole = replace(found[0], slots={**(whole.slots if whole else {}), **found[0].slots})
+            self._say(start, max(len(slots), 1), f"state of {artifacts.NAMES[key]}")
+        return whole
 
     def _choose_tasks(self, recorded: RecordedChain) -> tuple[int, ...]:
         known = range(1, recorded.count_tasks() + 1)

@@ -45,6 +45,15 @@ def test_the_same_inputs_give_the_same_bytes(bundles: Bundles, tmp_path: Path, l
     assert again.read_bytes() == getattr(bundles, level).read_bytes()
 
 
+def test_how_much_is_asked_of_the_node_at_once_makes_no_difference(
+    bundles: Bundles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ledger.bundle.create._HEADERS_PER_REQUEST", 7)
+    monkeypatch.setattr("ledger.bundle.create._SLOTS_PER_REQUEST", 3)
+    create_bundle(tmp_path / "slowly.ftb.zip", bundles.run.chain, bundles.run.store, BundleRequest())
+    assert (tmp_path / "slowly.ftb.zip").read_bytes() == bundles.public.read_bytes()
+
+
 def test_two_sealed_bundles_differ_in_nothing_but_the_seals(bundles: Bundles) -> None:
     again = read_manifest(bundles.make("sealed again", level=Level.AUDITOR, recipient=bundles.recipient)).files
     before = read_manifest(bundles.sealed).files
