@@ -1348,10 +1348,12 @@ def decode_logs(block, receipt):
 def parse_note(text):
     """Return (text, [(name, key id, signature)]) of a signed note (C2SP). Raises: Bad FT722."""
     body, gap, lines = text.rpartition("\n\n")
-    found = re.findall(r"— ([^\s+]+) ([A-Za-z0-9+/]+=*)\n", lines)
+    found = re.findall(r"— ([^\s+\x00-\x1f\x7f]{1,255}) ([A-Za-z0-9+/]+=*)\n", lines)
     signatures = [(name, base64.b64decode(data)) for name, data in found]
     again = "".join(f"— {name} {base64.b64encode(data).decode()}\n" for name, data in signatures)
-    require(gap and 0 < len(found) <= 64 and again == lines, "FT722", "no signed note")
+    is_plain = not any(character < " " and character != "\n" for character in text)
+    is_note = gap and 0 < len(found) <= 64 and again == lines and all(len(data) > 4 for _, data in signatures)
+    require(is_note and is_plain, "FT722", "no signed note")
     return body + "\n", [(name, data[:4], data[4:]) for name, data in signatures]
 
 
@@ -1610,6 +1612,7 @@ class Bundle:
                     signers.add(named)
                 elif (signer, key_id) == (named, wanted):
                     self.find("anchor", "FT717", f"{name}: the signature of {named} does not verify")
+                    return []
         is_ours = (int(chain_id), ledger) == (self.chain_id, "0x" + self.contracts["ledger"].hex())
         if not signers or not is_ours or number not in blocks:
             return []

@@ -132,18 +132,15 @@ def _drop_block(files: Files) -> Files:
     return forgery.seal()
 
 
-def _repropose(forgery: Forgery, change: Callable[[list[bytes]], list[bytes]], *, at: int) -> None:
-    """Change a proposal's words in its event, with its hash and the head of its finalisation."""
+def _repropose(forgery: Forgery, change: Callable[[bytes], bytes], *, at: int = -1) -> None:
+    """Change the data of a proposal's event, with its hash."""
 
     def propose(log: Log) -> Log:
-        words = change([log[2][i : i + 32] for i in range(0, 192, 32)])
-        data = b"".join(words) + log[2][192:]
-        item = get_interface("RoundLedger").events[_topic("Proposed")]
-        args = item.decode_log(log[1], data)
-        proposal = spec.Proposal(**args["proposal"])
+        data = change(log[2])
+        args = get_interface("RoundLedger").events[_topic("Proposed")].decode_log(log[1], data)
         digest = spec.compute_proposal_hash(
             args["round_id"],
-            proposal,
+            spec.Proposal(**args["proposal"]),
             segments_hash=args["segments_hash"],
             excluded=args["excluded"],
             aux=args["aux"],
@@ -154,11 +151,41 @@ def _repropose(forgery: Forgery, change: Callable[[list[bytes]], list[bytes]], *
     forgery.edit_logs("ledger", _topic("Proposed"), propose, at=at)
 
 
+def _change_root(place: int) -> Callable[[Files], Files]:
+    def change(files: Files) -> Files:
+        """One of the roots of the last proposal, with its hash."""
+        forgery = Forgery(files)
+        _repropose(forgery, lambda data: _flip(data, 32 * place + 31))
+        return forgery.seal()
+
+    return change
+
+
+def _change_proposal_hash(files: Files) -> Files:
+    """The hash of the last proposal in its event."""
+    forgery = Forgery(files)
+    change = lambda log: [log[0], [*log[1][:3], _flip(log[1][3], 9)], log[2]]  # noqa: E731
+    forgery.edit_logs("ledger", _topic("Proposed"), change, at=-1)
+    return forgery.seal()
+
+
+def _change_exclusion(files: Files) -> Files:
+    """The reason for which a client was excluded, in the proposal and with its hash, not in the manifest."""
+    forgery = Forgery(files)
+    order = [log for _, log in forgery.iter_logs() if log[1] and log[1][0] == _topic("Proposed")]
+    start = 12 * 32  # the bytes of the exclusions: behind eleven words and their length
+    at = next((i for i, log in enumerate(order) if log[2][start - 1]), None)
+    if at is None:
+        raise LookupError("the bundle excludes nobody")
+    _repropose(forgery, lambda data: _flip(data, start + 5), at=at)
+    return forgery.seal()
+
+
 def _swap_model(files: Files) -> Files:
     """The root of the last proposed model, in its event and in that of its finalisation."""
     forgery = Forgery(files)
     other = hashlib.sha256(b"another model").digest()
-    _repropose(forgery, lambda words: [*words[:2], other, *words[3:]], at=-1)
+    _repropose(forgery, lambda data: _put_word(data, 2, other))
     forgery.edit_logs("ledger", _topic("Finalised"), lambda log: [log[0], log[1], other], at=-1)
     return forgery.seal()
 
@@ -208,7 +235,7 @@ def _forge_publication(files: Files) -> Files:
     forgery.files["blobs/" + str(Cid.from_bytes(b"\x01\x55\x12\x20" + digest))] = forged
     order = [log[1][1] for _, log in forgery.iter_logs() if log[1] and log[1][0] == _topic("Proposed")]
     place = order.index(manifest.round_id.to_bytes(32, "big"))
-    _repropose(forgery, lambda words: [*words[:4], digest, words[5]], at=place)
+    _repropose(forgery, lambda data: _put_word(data, 4, digest), at=place)
     return forgery.seal()
 
 
@@ -236,6 +263,11 @@ KINDS = {
     "counter": Kind(tamper=_change_counter, codes=frozenset({"FT705"})),
     "event": Kind(tamper=_drop_event, codes=frozenset({"FT705"})),
     "block": Kind(tamper=_drop_block, codes=frozenset({"FT705"})),
+    "aggregate": Kind(tamper=_change_root(0), codes=frozenset({"FT702"})),
+    "matrix": Kind(tamper=_change_root(1), codes=frozenset({"FT702"})),
+    "members": Kind(tamper=_change_root(3), codes=frozenset({"FT702"})),
+    "proposal": Kind(tamper=_change_proposal_hash, codes=frozenset({"FT702"})),
+    "exclusion": Kind(tamper=_change_exclusion, codes=frozenset({"FT706"})),
     "model": Kind(tamper=_swap_model, codes=frozenset({"FT702"})),
     "rule": Kind(tamper=_change_rule, codes=frozenset({"FT702"})),
     "signature": Kind(tamper=_forge_signature, codes=frozenset({"FT717"})),
