@@ -77,14 +77,14 @@ def test_logs_are_taken_only_if_the_chain_stood_still_while_they_were_read(
 ) -> None:
     """A chain that changes and changes back in between: headers of one version, logs of the other."""
     ledger.deposit(3)
-    tip, turns = hex(ledger.height), iter([True])
+    tip, answers = hex(ledger.height), {"eth_getLogs": "other", "eth_getBlockByNumber": "right"}
 
     def bend(method: str, params: list[Any], honest: dict[str, Any]) -> dict[str, Any]:
-        nonlocal turns
-        if method == "eth_getLogs" and next(turns, False):
-            turns = iter(["changed"])
+        if method == "eth_getLogs" and answers.pop(method, None):
+            answers["eth_getBlockByNumber"] = "other"
             return {"result": honest["result"][:-1]}
-        if method == "eth_getBlockByNumber" and params[0] == tip and next(turns, False) == "changed":
+        if method == "eth_getBlockByNumber" and params[0] == tip and answers[method] == "other":
+            answers[method] = "right"
             return {"result": {**honest["result"], "hash": "0x" + "77" * 32}}
         return honest
 
