@@ -55,6 +55,7 @@ contract KrumSoundnessTest is KrumFixture, RoundTally {
     // -------------------------------------------------------------------------------------------------------- honesty
 
     function testFuzzAnHonestSelectionIsNeverProvable(uint256 seed) public {
+        seed = spread(seed);
         World memory w = randomWorld(seed);
         propose(w);
         bytes4 notFraud = IDisputeCourt.NotFraud.selector;
@@ -67,6 +68,7 @@ contract KrumSoundnessTest is KrumFixture, RoundTally {
     }
 
     function testFuzzHonestDistancesOfLongVectorsAreNeverProvable(uint256 seed) public {
+        seed = spread(seed);
         World memory w = longWorld(seed);
         propose(w);
         (uint16 low, uint16 high) = randomPair(w, seed);
@@ -89,6 +91,7 @@ contract KrumSoundnessTest is KrumFixture, RoundTally {
     // ---------------------------------------------------------------------------------------------------------- fraud
 
     function testFuzzAWrongCoordinateOfASelectionIsProvable(uint256 seed) public {
+        seed = spread(seed);
         World memory w = randomWorld(seed);
         uint256 at = (seed >> 128) % w.aggregate.length;
         w.aggregate[at] ^= bytes1(uint8(within(seed >> 144, 1, 255)));
@@ -99,6 +102,7 @@ contract KrumSoundnessTest is KrumFixture, RoundTally {
 
     /// The aggregate of any other update than the one chosen, or of another number of them.
     function testFuzzAnotherSelectionIsProvableWhereItDiffers(uint256 seed) public {
+        seed = spread(seed);
         World memory w = randomWorld(seed);
         int32[] memory honest = LittleEndian.decode(w.aggregate);
         int32[] memory other = LittleEndian.decode(w.updates[(seed >> 128) % w.updates.length][0]);
@@ -118,6 +122,7 @@ contract KrumSoundnessTest is KrumFixture, RoundTally {
     }
 
     function testFuzzAWrongDistanceLoses(uint256 seed) public {
+        seed = spread(seed);
         World memory w = (seed >> 4) % 4 == 0 ? longWorld(seed) : randomWorld(seed);
         (uint16 low, uint16 high) = randomPair(w, seed);
         uint256 right = w.distances[low][high];
@@ -147,6 +152,7 @@ contract KrumSoundnessTest is KrumFixture, RoundTally {
 
     /// One bit flipped, the end cut off, a byte added: no proof of a wrong aggregate or distance survives it.
     function testFuzzMutatedSelectionProofsAreRefused(uint256 seed) public {
+        seed = spread(seed);
         World memory w = randomWorld(seed);
         uint32 at = uint32((seed >> 128) % w.task.size);
         w.aggregate[4 * at] ^= 0x01;
@@ -161,6 +167,7 @@ contract KrumSoundnessTest is KrumFixture, RoundTally {
     }
 
     function testFuzzMutatedBlockProofsAreRefused(uint256 seed) public {
+        seed = spread(seed);
         World memory w = randomWorld(seed);
         (uint16 low, uint16 high) = randomPair(w, seed);
         lie(w, low, high, 1);

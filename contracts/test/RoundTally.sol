@@ -10,6 +10,11 @@ abstract contract RoundTally is TestBase {
     uint256 internal constant MASKED_SUM = 7;
     VmMore private constant CODES = VmMore(address(VM));
 
+    /// Every bit of a round's plan random: the fuzzer likes small numbers.
+    function spread(uint256 seed) internal pure returns (uint256) {
+        return uint256(keccak256(abi.encode("round", seed)));
+    }
+
     /// Add "kind, clients, coordinates, of them at an end of the int32 range" to the file that FEDTRAIL_TALLY names.
     function tally(uint256 kind, int32[][] memory updates) internal {
         string memory file = CODES.envOr("FEDTRAIL_TALLY", string(""));

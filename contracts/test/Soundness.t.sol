@@ -77,6 +77,7 @@ contract SoundnessTest is CourtFixture, RoundTally {
     // -------------------------------------------------------------------------------------------------------- honesty
 
     function testFuzzHonestRoundsAreNeverProvable(uint256 seed) public {
+        seed = spread(seed);
         (World memory w, Plan memory plan) = randomWorld(seed);
         propose(w);
         checkNothingHolds(w, plan);
@@ -116,6 +117,7 @@ contract SoundnessTest is CourtFixture, RoundTally {
     // ---------------------------------------------------------------------------------------------------------- fraud
 
     function testFuzzAWrongCoordinateIsProvable(uint256 seed) public {
+        seed = spread(seed);
         (World memory w, Plan memory plan) = randomWorld(seed);
         uint256 j = plan.at;
         int32 change = int32(uint32(within(seed >> 168, 1, type(uint32).max)));
@@ -128,6 +130,7 @@ contract SoundnessTest is CourtFixture, RoundTally {
     }
 
     function testFuzzAnyOtherWrongVectorIsProvable(uint256 seed) public {
+        seed = spread(seed);
         (World memory w, Plan memory plan) = randomWorld(seed);
         (uint256 j, uint256 slot) = (plan.at, plan.slot);
         uint256 kind = (seed >> 200) % (isWeighted(plan) ? 4 : 3);
@@ -157,6 +160,7 @@ contract SoundnessTest is CourtFixture, RoundTally {
 
     /// One bit flipped, the end cut off, a byte added: no proof of a wrong coordinate survives it.
     function testFuzzMutatedProofsAreRefused(uint256 seed) public {
+        seed = spread(seed);
         (World memory w, Plan memory plan) = randomWorld(seed);
         (uint256 j, uint256 slot) = (plan.at, plan.slot);
         unchecked {
@@ -212,6 +216,7 @@ contract SoundnessTest is CourtFixture, RoundTally {
     }
 
     function testFuzzWrongHintsNeverHold(uint256 seed, int32 low, int32 high) public {
+        seed = spread(seed);
         (World memory w, Plan memory plan) = randomWorld(5 * (seed >> 3) + 3 + (seed % 2));
         propose(w);
         (int32 wantLow, int32 wantHigh) = hintsOf(w, plan.at);
