@@ -820,9 +820,11 @@ def decode_event(contract, topics, data):
         require(len(value) == 32, "FT703", f"event {name} is cut short")
         number = int.from_bytes(value, "big")
         if kind == "bytes":
-            end = number + 32 + int.from_bytes(data[number : number + 32], "big") if number + 32 <= len(data) else -1
-            require(0 <= end <= len(data), "FT703", f"event {name}: {field} lies beyond its data")
-            args[field] = data[number + 32 : end]
+            start = number + 32
+            end = start + int.from_bytes(data[number:start], "big")
+            padding = data[end : end + -(end - start) % 32] if start <= end <= len(data) else b"\x01"
+            require(padding == bytes(-(end - start) % 32), "FT703", f"event {name}: {field} is cut short or padded")
+            args[field] = data[start:end]
         else:
             bits = 256 if kind == "bytes32" else 160 if kind == "address" else int(kind[4:])
             require(number >> bits == 0, "FT703", f"event {name}: {field} is no {kind}")
