@@ -26,6 +26,7 @@ COLUMNS = (
     *("textbook_asr", "worst_asr", "worst_backdoor"),
 )
 NAME = "robustness"
+_THREADS = ("MKL_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 KINDS = ("jsonl", "json", "svg", "html")
 """Raw lines, summary, heat map, heat map with tables."""
 
@@ -91,6 +92,8 @@ def robustness(
     What was measured there before is not measured again, so that a run which was interrupted goes on. Lists are
     separated by commas.
     """
+    # Read when NumPy loads its BLAS: cells share the cores, and matrices of 20 rows gain nothing from a second thread.
+    os.environ.update(dict.fromkeys(_THREADS, "1"))
     try:
         from fl.robustness.cells import Setting
         from fl.robustness.matrix import ResultsFile, find_datasets, list_cells, run_matrix

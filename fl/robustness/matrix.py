@@ -22,7 +22,6 @@ from fl.robustness.learning import run_cell
 from ledger.errors import ConfigurationError, FedtrailError, UsageError
 
 FORMAT = "fedtrail-robustness-1"
-_ONE_THREAD = ("MKL_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
 def find_datasets() -> list[str]:
@@ -158,15 +157,9 @@ def _open_pool(workers: int) -> Iterator[_RunAll]:
         finally:
             torch.set_num_threads(threads)
         return
-    before = {name: os.environ.get(name) for name in _ONE_THREAD}
-    os.environ.update(dict.fromkeys(_ONE_THREAD, "1"))  # read when a worker loads its BLAS
-    try:
-        # Leaving the block ends the workers, also after Ctrl-C; theirs is ignored, so that none dies with a traceback.
-        with multiprocessing.get_context("spawn").Pool(workers, _become_worker) as pool:
-            yield pool.imap_unordered
-    finally:
-        for name, value in before.items():
-            os.environ.pop(name) if value is None else os.environ.update({name: value})
+    # Leaving the block ends the workers, also after Ctrl-C; they ignore it, so that none dies with a traceback.
+    with multiprocessing.get_context("spawn").Pool(workers, _become_worker) as pool:
+        yield pool.imap_unordered
 
 
 def _become_worker() -> None:
