@@ -57,7 +57,7 @@ def _read_members(case: Case) -> tuple[list[spec.Member] | None, int, bytes]:
             members.append(member)
             rolling = commitments.compute_segments_hash(rolling, commitments.compute_segment_root([member]), 1)
         elif event.name == "SegmentCommitted":
-            members += _decode_segment(args)
+            members += read_segment(args)
             rolling = commitments.compute_segments_hash(rolling, args["root"], args["count"])
         elif event.name == "RootCommitted":
             rolling = commitments.compute_segments_hash(rolling, args["root"], args["count"])
@@ -77,7 +77,8 @@ def read_exclusions(excluded: bytes) -> dict[int, int]:
     return dict(spec.decode_exclusions(excluded))
 
 
-def _decode_segment(args: Mapping[str, Any]) -> list[spec.Member]:
+def read_segment(args: Mapping[str, Any]) -> list[spec.Member]:
+    """Return the commitments in a SegmentCommitted. Raises: BadProof: they are not as many as it says."""
     members = spec.decode_members(args["entries"]) if len(args["entries"]) % 36 == 0 else []
     if len(members) != args["count"]:
         raise BadProof(what=f"a segment of {args['count']} commitments that shows {len(members)}")

@@ -23,6 +23,7 @@ from ledger.evidence.receipts import RawLog
 from ledger.notes import MAX_NOTE_BYTES, SignedNote, parse_note
 from ledger.proofs.case import decode_event, verify_ledger
 from ledger.proofs.checking import Checked
+from ledger.proofs.rounds import read_segment
 from ledger.trust import Trust
 from ledger.witnessing import OWN_NODE, name_signers, observe
 
@@ -175,7 +176,7 @@ def _open_update(domain: bytes, name: str, args: Mapping[str, Any], data: bytes)
     members = (
         [spec.Member(client=args["client"], commitment=args["commitment"])]
         if name == "Committed"
-        else spec.decode_members(args["entries"])
+        else read_segment(args)
     )
     want = next((member.commitment for member in members if member.client == header.client), None)
     if want is None:
