@@ -1265,6 +1265,10 @@ def read_archive(data):
 
 def parse_canonical(data):
     """Return the value of canonical JSON (§2). Raises: Bad FT722."""
+    depth = 0  # before parsing, which would go as deep as a stranger likes
+    for mark in re.finditer(rb"[\[\]{}]", data):
+        depth += 1 if mark[0] in b"[{" else -1
+        require(depth <= 8, "FT722", "JSON that is nested too deeply")
     try:
         value = json.loads(data)
         again = json.dumps(value, sort_keys=True, separators=(",", ":")) + "\n"
