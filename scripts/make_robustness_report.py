@@ -36,18 +36,20 @@ def _lines(document: Mapping[str, Any]) -> Iterator[str]:
 
     for (dataset, partition, f), verdicts in groupby(document["verdicts"], key=place):
         yield f"\n### {dataset}, {partition}, f = {f}\n\n"
-        yield "| rule | seeds | price | worst gap | by | ASR of three | worst ASR | by |\n"
-        yield "|---|---:|---:|---:|---|---:|---:|---|\n"
+        yield "| rule | seeds | attacks | price | worst gap | by | ASR of three | worst ASR | by | their gap |\n"
+        yield "|---|---:|---:|---:|---:|---|---:|---:|---|---:|\n"
         for v in verdicts:
             cells = (
                 f"`{v['rule']}`",
                 str(v["seeds"]),
+                str(v["attacks"]),
                 _points(v["price"]),
                 _points(v["worst_gap"]),
                 _code(v["worst_attack"]),
                 _share(v["textbook_asr"]),
                 _share(v["worst_asr"]),
                 _code(v["worst_backdoor"]),
+                _points(v["backdoor_gap"]),
             )
             yield f"| {' | '.join(cells)} |\n"
     yield "\n"

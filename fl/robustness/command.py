@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from fl.robustness.summary import Verdict
 
 COLUMNS = (
-    *("dataset", "partition", "f", "rule", "price", "worst_gap", "worst_attack"),
-    *("textbook_asr", "worst_asr", "worst_backdoor"),
+    *("dataset", "partition", "f", "rule", "seeds", "attacks", "price", "worst_gap", "worst_attack"),
+    *("textbook_asr", "worst_asr", "worst_backdoor", "backdoor_gap"),
 )
 NAME = "robustness"
 _THREADS = ("MKL_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")

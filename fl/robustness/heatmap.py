@@ -38,7 +38,7 @@ def draw(groups: Sequence[Group], *, rules: Sequence[str], attacks: Sequence[str
         parts.append(_text(0, top + 16, f"{dataset}, {partition}, f = {f}", "start", "bold"))
         parts += _draw_panel({(g.rule, g.attack): g for g in panel}, rows, columns, top + _HEAD)
         top += _HEAD + _CELL_HEIGHT * len(rows) + _GAP
-        width = max(width, _LEFT + _CELL_WIDTH * len(columns) + 80)
+        width = max(width, _LEFT + _CELL_WIDTH * len(columns) + 110)
     label = "Rules by attacks: gap to the oracle in points, success of backdoors in percent"
     size = f'width="{width}" height="{top}" viewBox="0 0 {width} {top}"'
     head = f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img" font-family="sans-serif" font-size="12">'

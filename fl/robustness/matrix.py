@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial
+from multiprocessing.pool import Pool
 from pathlib import Path
 
 import torch
@@ -157,14 +158,17 @@ def _open_pool(workers: int) -> Iterator[_RunAll]:
         finally:
             torch.set_num_threads(threads)
         return
-    # Leaving the block ends the workers, also after Ctrl-C; they ignore it, so that none dies with a traceback.
-    with multiprocessing.get_context("spawn").Pool(workers, _become_worker) as pool:
+    with _start_workers(workers) as pool:  # leaving the block ends them
         yield pool.imap_unordered
 
 
-def _become_worker() -> None:
-    torch.set_num_threads(1)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def _start_workers(count: int) -> Pool:
+    # They inherit that Ctrl-C is ignored: the parent ends them, and none dies with a traceback, even while it loads.
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        return multiprocessing.get_context("spawn").Pool(count, torch.set_num_threads, (1,))
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _run(setting: Setting, cell: Cell) -> tuple[Cell, Outcome]:

@@ -65,6 +65,8 @@ class Verdict:
     """Rule."""
     seeds: int
     """Fewest seeds of any attack."""
+    attacks: int
+    """How many attacks were run, none among them."""
     price: float | None
     """Gap with nobody attacking."""
     worst_gap: float | None
@@ -141,6 +143,7 @@ def _judge(groups: Sequence[Group]) -> Verdict:
         f=first.f,
         rule=first.rule,
         seeds=min(g.seeds for g in groups),
+        attacks=len(groups),
         price=next((gap for gap, attack in gaps if attack == "none"), None),
         worst_gap=worst_gap,
         worst_attack=worst_attack,

@@ -200,7 +200,7 @@ def command(output: Path, *more: str) -> list[str]:
     return [
         *(*COMMAND, "bench", "robustness", "--output", str(output), "--datasets", "digits", "--f", "2"),
         *("--clients", "8", "--rounds", "2", "--model", "logistic", "--rules", "mean,trimmed-mean"),
-        *("--attacks", "none,sign-flip,backdoor", "--partitions", "iid", "--workers", "1", *more),
+        *("--attacks", "none,sign-flip,backdoor", "--partitions", "iid", *more),
     ]
 
 
@@ -213,15 +213,21 @@ def wait_for_lines(path: Path, count: int) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("kind", "status"), [(signal.SIGKILL, -9), (signal.SIGINT, 130)])
-def test_a_matrix_that_was_stopped_goes_on_where_it_was(tmp_path: Path, kind: signal.Signals, status: int) -> None:
+@pytest.mark.parametrize(("kind", "status", "workers"), [(signal.SIGKILL, -9, "1"), (signal.SIGINT, 130, "2")])
+def test_a_matrix_that_was_stopped_goes_on_where_it_was(
+    tmp_path: Path, kind: signal.Signals, status: int, workers: str
+) -> None:
     lines = tmp_path / "robustness.jsonl"
-    with subprocess.Popen(command(tmp_path, "--seeds", "40"), stderr=subprocess.PIPE) as process:
+    long = command(tmp_path, "--seeds", "40", "--workers", workers)
+    with subprocess.Popen(long, stderr=subprocess.PIPE, start_new_session=True) as process:
         wait_for_lines(lines, 3)
-        os.kill(process.pid, kind)
+        os.killpg(process.pid, kind)  # as a terminal does: all processes of the command
         assert process.wait(60) == status
+        assert b"Traceback" not in process.communicate()[1]
     known = lines.read_bytes()
-    done = subprocess.run(command(tmp_path, "--seeds", "2", "--format", "json"), capture_output=True, check=True)
+    done = subprocess.run(
+        command(tmp_path, "--seeds", "2", "--workers", "1", "--format", "json"), capture_output=True, check=True
+    )
     assert lines.read_bytes().startswith(known[: known.rfind(b"\n") + 1])
     verdicts = json.loads(done.stdout)["data"]
     assert [verdict["rule"] for verdict in verdicts] == ["trimmed-mean", "mean"]
@@ -244,7 +250,7 @@ def test_a_summary_compares_seed_by_seed_and_takes_the_worst_attack() -> None:
         results |= {replace(cell, attack="backdoor"): outcome(calm, rate)}
     (verdict,) = judge(group(results))
     assert (verdict.price, verdict.worst_gap, verdict.worst_attack) == (0.01, 0.3, "sign-flip")
-    assert (verdict.textbook_asr, verdict.worst_asr, verdict.seeds) == (0.3, 0.3, 2)
+    assert (verdict.textbook_asr, verdict.worst_asr, verdict.seeds, verdict.attacks) == (0.3, 0.3, 2, 3)
     flips = next(each for each in group(results) if each.attack == "sign-flip")
     assert (flips.highest_gap, flips.lowest_accuracy, flips.spread) == (0.4, 0.5, 0.0707)
 
