@@ -156,7 +156,10 @@ def _first_difference(
     theirs = decode_published(record, published, want)
     if theirs is None:
         return f"coordinate unknown: the {what} behind the root on the chain is not available"
-    coordinate = int(np.flatnonzero(theirs != values)[0])
+    differing = np.flatnonzero(theirs != values)
+    if not differing.size:
+        return f"no coordinate: the {what} behind the root on the chain has these values, in leaves of another size"
+    coordinate = int(differing[0])
     name = f"tensor {locate(record.layout, coordinate)}, " if record.layout else ""
     return f"{name}coordinate {coordinate}: recomputed {values[coordinate]}, published {theirs[coordinate]} ({what})"
 

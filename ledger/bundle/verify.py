@@ -806,6 +806,10 @@ def read_declarations(text):
 EVENTS = {"registry": read_declarations(REGISTRY_EVENTS), "ledger": read_declarations(LEDGER_EVENTS)}
 
 
+LARGEST = {"role": 3, "rule": 7, "mode": 2}
+"""Numbers of the contracts' enumerations."""
+
+
 def decode_event(contract, topics, data):
     """Return (name, arguments) of a log of registry or ledger.
 
@@ -815,11 +819,13 @@ def decode_event(contract, topics, data):
     require(fields is not None, "FT703", f"a log of the {contract} that is none of its events")
     require(len(topics) == 1 + sum(star == "*" for *_, star in fields), "FT703", f"event {name} with other topics")
     indexed, plain, args = iter(topics[1:]), iter(range(0, len(data) - 31, 32)), {}
+    head = 32 * sum(not star for *_, star in fields)
     for kind, field, star in fields:
         value = next(indexed) if star else data[at : at + 32] if (at := next(plain, None)) is not None else b""
         require(len(value) == 32, "FT703", f"event {name} is cut short")
         number = int.from_bytes(value, "big")
         if kind == "bytes":
+            require(number >= head, "FT703", f"event {name}: {field} lies within its head")
             start = number + 32
             end = start + int.from_bytes(data[number:start], "big")
             padding = data[end : end + -(end - start) % 32] if start <= end <= len(data) else b"\x01"
@@ -828,6 +834,7 @@ def decode_event(contract, topics, data):
         else:
             bits = 256 if kind == "bytes32" else 160 if kind == "address" else int(kind[4:])
             require(number >> bits == 0, "FT703", f"event {name}: {field} is no {kind}")
+            require(number <= LARGEST.get(field, number), "FT703", f"event {name}: {field} is {number}")
             args[field] = value if kind == "bytes32" else value[12:] if kind == "address" else number
     return name, args
 
@@ -967,7 +974,8 @@ class Ledger:
         """Take in an event about a round that was opened."""
         r.phase = PHASE_AFTER.get(name, r.phase)
         if name in ("Committed", "SegmentCommitted"):
-            entries = a.get("entries") or struct.pack(">I", a["client"]) + a["commitment"]
+            is_batch = name == "SegmentCommitted"
+            entries = a["entries"] if is_batch else struct.pack(">I", a["client"]) + a["commitment"]
             r.segments.append((a.get("root"), entries))
             r.committed = 1 if r.task["mode"] == ACCUMULATED else r.committed + a.get("count", 1)
         elif name == "RootCommitted":

@@ -204,6 +204,18 @@ def _change_rule(files: Files) -> Files:
     return forgery.seal()
 
 
+def _change_leaves(files: Files) -> Files:
+    """The leaf size of the first task's models, with the hash of its parameters: the same values have other roots."""
+    forgery = Forgery(files)
+
+    def change(log: Log) -> Log:
+        data = _put_word(log[2], 7, (log[2][32 * 7 + 31] ^ 1).to_bytes(32, "big"))
+        return [log[0], [*log[1][:2], keccak(data)], data]
+
+    forgery.edit_logs("ledger", _topic("TaskCreated"), change)
+    return forgery.seal()
+
+
 def _forge_signature(files: Files) -> Files:
     """A signature of the manifest in the name of a key that the forger does not have."""
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -270,6 +282,7 @@ KINDS = {
     "exclusion": Kind(tamper=_change_exclusion, codes=frozenset({"FT706"})),
     "model": Kind(tamper=_swap_model, codes=frozenset({"FT702"})),
     "rule": Kind(tamper=_change_rule, codes=frozenset({"FT702"})),
+    "leaves": Kind(tamper=_change_leaves, codes=frozenset({"FT702"})),
     "signature": Kind(tamper=_forge_signature, codes=frozenset({"FT717"})),
     "publication": Kind(tamper=_forge_publication, codes=frozenset({"FT706"})),
     "contract": Kind(tamper=_name_other_court, codes=frozenset({"FT404"})),

@@ -1,4 +1,4 @@
-"""Thirteen ways to falsify a bundle, resealed as a forger would: both verifiers find each, and say the same."""
+"""The ways to falsify a bundle, resealed as a forger would: both verifiers find each, and say the same."""
 
 from __future__ import annotations
 
