@@ -1234,7 +1234,7 @@ LOCAL, CENTRAL, END = struct.Struct("<4s5H3I2H"), struct.Struct("<4s6H3I5H2I"), 
 NUMBER, HEX20, HEX32 = r"0|[1-9][0-9]{0,77}", r"0x[0-9a-f]{40}", r"0x[0-9a-f]{64}"
 NAMES = re.compile(
     r"README\.txt|verify\.py|facts\.sqlite|report\.html|manifest(\.dsse)?\.json|chain/(headers\.rlp|receipts\.rlp|state\.json)"
-    r"|(blobs|sealed)/baf(krei|ybei)[a-h][a-z2-7]{50}[aeimquy4]|(exports/|checkpoints/(?=.*\.note$))[A-Za-z0-9_-][A-Za-z0-9._-]{0,68}"
+    r"|(blobs|sealed)/b[a-z2-7]{58}|(exports/|checkpoints/(?=.*\.note$))[A-Za-z0-9_-][A-Za-z0-9._-]{0,68}"
 )
 FOLDER_LIMITS = (("checkpoints/", 1 << 16), ("sealed/", 1 << 30), ("blobs/bafkrei", 1 << 21))
 LIMITS = {"manifest.json": 1 << 24, "manifest.dsse.json": 1 << 25, "chain/state.json": 1 << 26}
@@ -1247,7 +1247,8 @@ def read_archive(data):
     """
     require(len(data) < 1 << 32, "FT716", "more than 2^32 - 1 bytes")
     require(len(data) >= END.size, "FT710", "not a zip archive")
-    *_, count, length, start, _ = END.unpack_from(data, len(data) - END.size)
+    magic, *_, count, length, start, _ = END.unpack_from(data, len(data) - END.size)
+    require(magic == b"PK\5\6", "FT722", "not a zip archive")
     require(count <= 65_534, "FT716", f"{count} entries")
     tail = END.pack(b"PK\5\6", 0, 0, count, count, length, start, 0)
     is_end = data[len(data) - END.size :] == tail and start + length + END.size == len(data)
@@ -1263,6 +1264,8 @@ def read_archive(data):
         same = data[at : at + len(central)] == central and data[end : end + len(local)] == local
         text = name.decode("ascii", "replace")
         require(same and text > before and NAMES.fullmatch(text), "FT722", f"entry {text!r} is not as a bundle has it")
+        is_blob = text.startswith(("blobs/", "sealed/"))
+        require(not is_blob or re.fullmatch(CID, text.partition("/")[2]), "FT722", f"entry {text!r} names no CID")
         limit = LIMITS.get(text, next((size for start, size in FOLDER_LIMITS if text.startswith(start)), 1 << 32))
         require(size <= limit, "FT716", f"{text} has {size} bytes")
         entries[text] = (end + len(local), size, crc)
@@ -1508,8 +1511,11 @@ class Bundle:
         at, size, _ = self.entries[name]
         end = at + size
         while at < end:
-            is_list, _, stop = read_length(self.data, at, 1 << 62)
-            require(is_list, "FT703", "a byte string where an RLP list belongs")
+            first = self.data[at]
+            require(first >= 0xC0, "FT703", "a byte string where an RLP list belongs")
+            digits = max(first - 0xF7, 0)
+            size = int.from_bytes(self.data[at + 1 : at + 1 + digits], "big") if digits else first - 0xC0
+            stop = at + 1 + digits + size
             require(stop - at <= limit, "FT716", f"an item of {stop - at} bytes")
             require(stop <= end, "FT703", "RLP is cut short")
             yield self.data[at:stop]
@@ -1819,14 +1825,15 @@ def read_state(data):
     """Return `chain/state.json`. Raises: Bad FT722: it is not as §3 says."""
     state, data_hex = parse_canonical(data), "0x([0-9a-f]{2})*"
     accounts, code = (state.get("accounts"), state.get("code")) if isinstance(state, dict) else (None, None)
-    is_state = isinstance(accounts, dict) and isinstance(code, dict) and state.keys() == {"accounts", "block", "code"}
-    is_state = is_state and matches(state["block"], NUMBER) and matches(code, dict.fromkeys(code, data_hex))
-    require(is_state, "FT722", "chain/state.json lacks or misstates something")
+    keys = {"accounts", "block", "code"}
+    is_state = isinstance(accounts, dict) and isinstance(code, dict) and state.keys() == keys
+    require(is_state and matches(state["block"], "0|-?[1-9][0-9]{0,77}"), "FT722", "chain/state.json lacks something")
     for proof in accounts.values():
         storage = proof.get("storage") if isinstance(proof, dict) else None
         slots = {slot: [data_hex] for slot in storage} if isinstance(storage, dict) else {}
         is_proof = matches(proof, {"account": [data_hex], "address": HEX20, "storage": slots})
         require(is_proof and all(re.fullmatch(HEX32, slot) for slot in slots), "FT703", "a malformed proof of state")
+    require(matches(code, dict.fromkeys(code, data_hex)), "FT722", "a code in chain/state.json that is not hex")
     return state
 
 
