@@ -51,6 +51,9 @@ def check_aggregate(
     result = None
     if params.rule is spec.Rule.COMPOSED and params.composition is None:
         notes.add("7", make_gap(_name_layout(record), "the layout with the stages of the rule", record))
+    elif params.rule is spec.Rule.SUM32 and params.parameter:
+        # §11 says what the reveals make of it; no program runs such rounds yet, and a gap accuses nobody.
+        notes.add("7", make_gap(Fetched(cid="(masked updates)", data=None), "what the masks hide", record))
     else:
         result = _check_rule(notes, proposal, (params, matrix, included.weights), aggregate, make_aux)
     _check_matrix(notes, proposal, matrix)

@@ -38,7 +38,10 @@ class Anchoring:
         for name in names:
             with self._notes.guard("anchor"):
                 self._check_checkpoint(name, container.read(name, max_bytes=MAX_NOTE_BYTES))
-        satisfying = [text for number, text in sorted(self._anchors, reverse=True) if self._satisfies(number)]
+        # A block of the chain says nothing about which of the ledgers on it is the auditor's.
+        is_named = self._trust.contract is not None
+        anchors = sorted(self._anchors, reverse=True) if is_named else []
+        satisfying = [text for number, text in anchors if self._satisfies(number)]
         self._notes.anchor = satisfying[0] if satisfying else None
         if not satisfying:
             self._notes.add("anchor", errors.Unanchored(what=self._explain()))
@@ -121,6 +124,8 @@ class Anchoring:
     def _iter_reasons(self) -> Iterator[str]:
         if not self._trust.block_hashes and not self._trust.keys:
             yield "no trusted block hash and no witness was given"
+        elif self._trust.contract is None:
+            yield "the trust file does not name the ledger: [ledger] contract"
         elif not self._anchors:
             yield "no trusted block is in the bundle, and not enough witnesses signed a checkpoint in it"
         else:

@@ -1608,6 +1608,8 @@ class Bundle:
         last_event = max((log.block for log in self.logs), default=0)
         is_pinned = "contract" in trust and "code_hash" in trust
         best = [text for number, text in satisfied if number == self.last or (is_pinned and number >= last_event)]
+        if "contract" not in trust:  # a block of the chain does not say which of its ledgers is the auditor's
+            best, satisfied = [], [(0, "a trust file that does not name the ledger")]
         if not best:
             early = f"; {satisfied[0][1]} leaves later blocks open" if satisfied else ""
             self.find("anchor", "FT802", f"consistent but unanchored: no anchor of your own is satisfied{early}")

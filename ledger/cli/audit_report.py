@@ -38,7 +38,14 @@ REVIEW_ROLE, REVIEW_MEANING = "examiner", "examined the activity of information 
 @click.command()
 @click.argument("profile", metavar="PROFILE")
 @scope_options
-@click.option("--format", "form", type=click.Choice(("html", "md", "json")), default="html", show_default=True)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(("html", "md", "json")),
+    default="html",
+    show_default=True,
+    help="How the report is written.",
+)
 @click.option(
     "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Default: stdout."
 )

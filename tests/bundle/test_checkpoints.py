@@ -52,19 +52,30 @@ def put_in(bundles: Bundles, target: Path, *notes: bytes) -> Path:
 
 
 def judge(path: Path, trust: Trust) -> tuple[BundleVerdict, list[str]]:
-    report = check_bundle(path, trust)
+    with Container(path) as container:
+        named = replace(trust, contract=open_manifest(container).contracts["ledger"])
+    report = check_bundle(path, named)
     return report.verdict, [finding.error.code for finding in report.findings]
 
 
 def test_enough_witnesses_anchor_a_bundle(bundles: Bundles, tmp_path: Path) -> None:
     note = sign(make_checkpoint(bundles), LOG, KEYS[0], KEYS[2])
     path = put_in(bundles, tmp_path / "witnessed.ftb.zip", note)
-    report = check_bundle(path, TRUST)
+    report = check_bundle(path, replace(TRUST, contract=bundles.run.chain.contracts.ledger))
     assert report.verdict is BundleVerdict.VERIFIED
     assert report.anchor is not None
     assert "2 of 3 witnesses: a, c" in report.anchor
     assert judge(path, replace(TRUST, need=3)) == (BundleVerdict.CONSISTENT, ["FT802"])
     assert judge(path, Trust()) == (BundleVerdict.CONSISTENT, ["FT802"])
+
+
+def test_an_anchor_without_the_address_of_the_ledger_is_none(bundles: Bundles, tmp_path: Path) -> None:
+    """Else a bundle of somebody else's ledger on the same chain would be as good."""
+    for trust in (replace(bundles.trust, contract=None), TRUST):
+        note = sign(make_checkpoint(bundles), LOG, KEYS[0], KEYS[2])
+        report = check_bundle(put_in(bundles, tmp_path / "nameless.ftb.zip", note), trust)
+        assert (report.verdict, report.anchor) == (BundleVerdict.CONSISTENT, None)
+        assert "does not name the ledger" in report.findings[0].error.message
 
 
 def test_signatures_of_two_notes_do_not_add_up(bundles: Bundles, tmp_path: Path) -> None:
@@ -101,7 +112,7 @@ def test_behind_an_anchor_only_pinned_code_counts(bundles: Bundles, tmp_path: Pa
     trust = Trust(block_hashes={last: block_hash})
     assert judge(path, trust) == (BundleVerdict.CONSISTENT, ["FT802"])
     pinned = bytes.fromhex((chain.network.code_hash or "")[2:])
-    trust = replace(trust, contract=chain.contracts.ledger, code_hash=pinned)
+    trust = replace(trust, code_hash=pinned)
     assert judge(path, trust) == (BundleVerdict.VERIFIED, [])
 
 

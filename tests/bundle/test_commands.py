@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
-from bundles import Bundles, read_manifest, rewrite
+from bundles import Bundles, read_manifest, rewrite, write_trust
 from command_line import Answer, run_process
 
 from ledger import spec
@@ -26,10 +26,7 @@ def fedtrail(bundles: Bundles, tmp_path: Path):  # type: ignore[no-untyped-def]
 
 @pytest.fixture
 def trust(bundles: Bundles, tmp_path: Path) -> Path:
-    ((number, block_hash),) = bundles.trust.block_hashes.items()
-    path = tmp_path / "trust.toml"
-    path.write_text(f'[ledger]\nchain_id = 31337\n[anchor]\nblock_hash = {{{number} = "0x{block_hash.hex()}"}}\n')
-    return path
+    return write_trust(tmp_path / "trust.toml", bundles.trust)
 
 
 def test_an_auditor_gets_a_sealed_bundle_opens_it_and_verifies_it(fedtrail, trust: Path, tmp_path: Path) -> None:

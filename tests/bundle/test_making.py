@@ -8,7 +8,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from bundles import Bundles, read_manifest
+from bundles import Bundles, read_manifest, write_trust
 
 from ledger.bundle.check import check_bundle
 from ledger.bundle.create import BundleRequest, create_bundle
@@ -164,9 +164,7 @@ def test_requests_that_do_not_fit_are_refused(bundles: Bundles, tmp_path: Path) 
 
 def test_checking_needs_no_network(bundles: Bundles, tmp_path: Path) -> None:
     """In a network namespace of its own there is not even a loopback address that is up."""
-    trust = tmp_path / "trust.toml"
-    ((number, block_hash),) = bundles.trust.block_hashes.items()
-    trust.write_text(f'[anchor]\nblock_hash = {{{number} = "0x{block_hash.hex()}"}}\n')
+    trust = write_trust(tmp_path / "trust.toml", bundles.trust)
     command = [sys.executable, "-m", "ledger.cli", "verify", str(bundles.auditor), "--trust", str(trust)]
     isolated = ["unshare", "--map-root-user", "--net"]
     if shutil.which("unshare") is None or subprocess.run([*isolated, "true"], check=False).returncode:

@@ -36,8 +36,10 @@ def verify(world: World, tmp_path: Path) -> BundleReport:
     last = world.chain.get_confirmed_block()
     block_hash = world.chain.get_block_hash(last)
     assert block_hash is not None
-    (tmp_path / "trust.toml").write_text(f'[anchor]\nblock_hash = {{{last} = "0x{block_hash.hex()}"}}\n')
-    report = check_bundle(path, Trust(block_hashes={last: block_hash}))
+    contract = world.chain.contracts.ledger
+    named = f'[ledger]\ncontract = "0x{contract.hex()}"\n[anchor]\n'
+    (tmp_path / "trust.toml").write_text(f'{named}block_hash = {{{last} = "0x{block_hash.hex()}"}}\n')
+    report = check_bundle(path, Trust(contract=contract, block_hashes={last: block_hash}))
     command = [sys.executable, "-S", str(SECOND), str(path), "--trust", str(tmp_path / "trust.toml"), "--json"]
     second = json.loads(subprocess.run(command, capture_output=True, text=True, check=False).stdout)
     assert essence(second) == essence(report.to_json())

@@ -98,6 +98,15 @@ class Bundles:
         )
 
 
+def write_trust(path: Path, trust: Trust) -> Path:
+    """Write the trust file of an auditor who knows one block."""
+    ((number, block_hash),) = trust.block_hashes.items()
+    assert trust.contract is not None
+    named = f'[ledger]\nchain_id = {trust.chain_id}\ncontract = "0x{trust.contract.hex()}"\n[anchor]\n'
+    path.write_text(f'{named}block_hash = {{{number} = "0x{block_hash.hex()}"}}\n')
+    return path
+
+
 def rewrite(path: Path, target: Path, changes: Mapping[str, bytes | None]) -> Path:
     """Return a copy with other contents, or without an entry, whose manifest agrees."""
     with Container(path) as container, stage(target) as staging:

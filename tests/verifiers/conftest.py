@@ -30,7 +30,9 @@ def small(sound: Sound, tmp_path_factory: pytest.TempPathFactory) -> Sound:
 
 def _anchor(path: Path, folder: Path) -> Sound:
     files = read_files(path)
-    last = json.loads(files["manifest.json"])["last_block"]
+    manifest = json.loads(files["manifest.json"])
+    last, contract = manifest["last_block"], manifest["contracts"]["ledger"]
     trust = folder / "trust.toml"
-    trust.write_text(f'[anchor]\nblock_hash = {{{last["number"]} = "{last["hash"]}"}}\n', encoding="utf-8")
+    anchor = f'block_hash = {{{last["number"]} = "{last["hash"]}"}}'
+    trust.write_text(f'[ledger]\ncontract = "{contract}"\n[anchor]\n{anchor}\n', encoding="utf-8")
     return Sound(path=path, trust=trust, files=files)

@@ -43,7 +43,9 @@ def checkpoint(small: Sound) -> Checkpoint:
 def _judge(small: Sound, folder: Path, note: str | None, *, need: int = 2) -> dict[str, Any]:
     trust = folder / "witnesses.toml"
     keys = ", ".join(f'"{key.verifier}"' for key in KEYS)
-    trust.write_text(f"[anchor]\nwitnesses = {{need = {need}, keys = [{keys}]}}\n", encoding="utf-8")
+    contract = json.loads(small.files["manifest.json"])["contracts"]["ledger"]
+    rule = f"witnesses = {{need = {need}, keys = [{keys}]}}"
+    trust.write_text(f'[ledger]\ncontract = "{contract}"\n[anchor]\n{rule}\n', encoding="utf-8")
     added = {} if note is None else {"checkpoints/a.note": note.encode()}
     return agree(judge(pack(reseal(small.files | added)), trust, folder, alone=QUICK))
 
@@ -112,7 +114,8 @@ def test_an_early_anchor_satisfies_only_who_pinned_contract_and_code(small: Soun
     for names in ((), ("contract",), ("code_hash",), ("contract", "code_hash")):
         trust = tmp_path / "trust.toml"
         lines = "".join(f'{name} = "{pinned[name]}"\n' for name in names)
-        trust.write_text(f"[ledger]\n{lines}{small.trust.read_text(encoding='utf-8')}", encoding="utf-8")
+        anchor = small.trust.read_text(encoding="utf-8").partition("[anchor]")[2]
+        trust.write_text(f"[ledger]\n{lines}[anchor]{anchor}", encoding="utf-8")
         said = agree(judge(pack(files), trust, tmp_path, alone=QUICK))
         assert said["verdict"] == ("VERIFIED" if len(names) == 2 else "CONSISTENT")
 
