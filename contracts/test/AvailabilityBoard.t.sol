@@ -231,6 +231,19 @@ contract AvailabilityBoardTest is BoardFixture {
         certify(s, QUORUM_BITS);
     }
 
+    function testTheBoardTellsWhomItBelongsTo() public view {
+        check(board.registry() == address(registry), "registry");
+        check(board.ledger() == address(ledger), "ledger");
+        check(board.escrow() == address(escrow), "escrow");
+    }
+
+    function testOnlyAnOpenRoundIsCertified() public {
+        Scene memory s = committed();
+        bytes memory call = certifyCall(s, 1, QUORUM_BITS, signaturesOf(digestOf(s), QUORUM_BITS));
+        propose(s);
+        fails(call, IRoundLedger.WrongPhase.selector);
+    }
+
     function testNobodyIsExcludedBeforeTheDataPhaseIsOver() public {
         Scene memory s = committed();
         s.excluded = CLIENT_3_IS_OUT;
@@ -651,6 +664,12 @@ contract AvailabilityBoardTest is BoardFixture {
             abi.encodeCall(board.demandLeaves, (s.roundId, s.claim, Subject.Matrix, 0, 1, member)),
             IDisputeCourt.WrongProofLength.selector
         );
+        member = memberOf(s, 2);
+        member[37] = 0x7f;
+        fails(
+            abi.encodeCall(board.demandLeaves, (s.roundId, s.claim, Subject.Update, 0, 1, member)),
+            IDisputeCourt.NoSuchSlot.selector
+        );
     }
 
     function testLeavesThatAVectorDoesNotHaveAreRefused() public {
@@ -709,7 +728,9 @@ contract AvailabilityBoardTest is BoardFixture {
         bytes memory leaves = answerOf(s, d);
         d.rewardWei += 1;
         fails(abi.encodeCall(board.answer, (d, leaves)), IAttestedBoard.WrongState.selector);
+        check(board.demandState(d) == DemandState.None, "nobody demanded that");
         d.rewardWei -= 1;
+        check(board.demandState(d) == DemandState.Open, "this was demanded");
         d.leafBytes *= 2;
         fails(abi.encodeCall(board.answer, (d, leaves)), IAttestedBoard.WrongState.selector);
         d.leafBytes /= 2;

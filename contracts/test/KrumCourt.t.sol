@@ -206,6 +206,11 @@ contract KrumCourtTest is KrumFixture {
         refused(ALICE, call, IKrumCourt.WrongAux.selector);
     }
 
+    function test_the_court_tells_whom_it_belongs_to() public view {
+        check(krum.registry() == address(registry), "registry");
+        check(krum.ledger() == address(ledger), "ledger");
+    }
+
     function test_other_rules_are_not_judged_here() public {
         Task memory task = krumTask(19, 0, 0);
         task.rule = Rule.Mean;

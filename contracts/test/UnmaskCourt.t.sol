@@ -46,6 +46,10 @@ contract UnmaskCourtTest is UnmaskFixture {
         refuses(w, directCall(w, (wrong + 1) % SIZE), IDisputeCourt.NotFraud.selector);
     }
 
+    function testTheCourtTellsWhomItBelongsTo() public view {
+        check(unmask.ledger() == address(ledger), "ledger");
+    }
+
     function testEachCoordinateOfAMaskWordBlockIsProvable() public {
         Masked memory w = worldOf(11);
         for (uint32 j = 0; j < SIZE; ++j) {

@@ -1,9 +1,8 @@
-"""Say which lines and branches of the contracts no Solidity test reaches: coverage.py LINES_LCOV BRANCHES_LCOV.
+"""Say which lines and branches of the contracts no Solidity test reaches: coverage.py LCOV.
 
-Lines as Hardhat counts them, which marks statements in the source; branches as forge counts them, which Hardhat does
-not. Forge's lines are not used: it takes them from source maps, which the optimiser blurs in assembly. Nor are its
-branches in assembly, where the compiler moves them: the tests of these libraries are vectors and symbolic checks.
-What no test can reach needs its reason in the document.
+The report is forge's. It takes places from the compiler's source maps, which assembly blurs: lines and branches
+in assembly blocks are left out, and what the rest owes to inlining needs its reason in the document, like what
+no test can reach. The tests of the assembly are vectors, fuzzing and symbolic checks.
 """
 
 from __future__ import annotations
@@ -11,8 +10,9 @@ from __future__ import annotations
 import re
 import sys
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENT = ROOT / "docs" / "security-analysis.md"
@@ -21,11 +21,14 @@ ROW = re.compile(r"^\| `(contracts/[\w/]+\.sol)` \| `([^`]+)` \| \S.* \|$", re.M
 
 def main() -> int:
     """Print one line a contract, then what is missing. Returns 0 when nothing is."""
-    lines = read(Path(sys.argv[1]), "DA")
-    branches = {file: drop_assembly(file, hits) for file, hits in read(Path(sys.argv[2]), "BRDA").items()}
+    report = Path(sys.argv[1])
+    lines, branches = (
+        {file: drop_assembly(file, hits) for file, hits in read(report, kind).items()} for kind in ("DA", "BRDA")
+    )
     print(f"{'':<44}{'lines':>10}{'branches':>10}")
     for file in sorted({*lines, *branches}):
         print(f"{file:<44}{share(lines.get(file, {})):>10}{share(branches.get(file, {})):>10}")
+    print(f"{'all':<44}{share(merge(lines)):>10}{share(merge(branches)):>10}")
     missing = {**find_missing("line", lines), **find_missing("branch", branches)}
     explained = set(read_reasons(DOCUMENT.read_text("utf-8")))
     for place in sorted(missing.keys() - explained):
@@ -33,6 +36,11 @@ def main() -> int:
     for file, code in sorted(explained - missing.keys()):
         print(f"{DOCUMENT.relative_to(ROOT)} explains a line of {file} that is reached, or is not there: {code}")
     return 1 if missing.keys() != explained or not lines or not branches else 0
+
+
+def merge(files: dict[str, dict[tuple[int, ...], int]]) -> dict[tuple[object, ...], int]:
+    """Return the places of all files as one."""
+    return {(file, *place): count for file, hits in files.items() for place, count in hits.items()}
 
 
 def read_reasons(document: str) -> Iterator[tuple[str, str]]:
@@ -57,7 +65,7 @@ def read(report: Path, record: str) -> dict[str, dict[tuple[int, ...], int]]:
 
 
 def drop_assembly(file: str, hits: dict[tuple[int, ...], int]) -> dict[tuple[int, ...], int]:
-    """Return the branches outside of assembly blocks."""
+    """Return the places outside of assembly blocks."""
     inside = set(find_assembly((ROOT / file).read_text("utf-8")))
     return {place: count for place, count in hits.items() if place[0] not in inside}
 
@@ -75,7 +83,7 @@ def find_assembly(source: str) -> Iterator[int]:
             end = None
 
 
-def share(hits: dict[tuple[int, ...], int]) -> str:
+def share(hits: Mapping[Any, int]) -> str:
     """Return reached/all."""
     return f"{sum(count > 0 for count in hits.values())}/{len(hits)}"
 
