@@ -125,6 +125,21 @@ class RoundRecord:
         return spec.compute_weight(self.task.rule_params(), num_examples, self.stakes.get(client, 0))
 
 
+def read_num_examples(data: bytes | None) -> int | None:
+    """Return what an update says that it was trained on; None where there is no update to read."""
+    try:
+        return None if data is None else spec.decode_vector(data, max_bytes=len(data)).header.num_examples
+    except errors.FedtrailError:
+        return None
+
+
+def name_rule(task: spec.Task) -> str:
+    """Return a task's rule with its numbers: `trimmed-mean(3)`."""
+    numbers = ", ".join(str(number) for number in (task.rule_param, task.rule_select) if number)
+    name = task.rule.name.lower().replace("_", "-")
+    return f"{name}({numbers})" if numbers else name
+
+
 class Grade(enum.StrEnum):
     """How well a fact is known."""
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ledger.bundle.format import MAX_ENVELOPE_BYTES, decode_json, encode_json
 from ledger.bundle.sealing import get_public
+from ledger.dsse import encode_pae
 from ledger.errors import NotCanonical, Oversized, WrongSigner
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def sign_manifest(manifest: bytes, key: Ed25519PrivateKey, envelope: bytes | Non
     Raises: NotCanonical, WrongSigner: the given envelope is not in order. Oversized: too many signatures.
     """
     before = dict(read_signatures(envelope, manifest)) if envelope else {}
-    before[_name(key)] = key.sign(encode_message(PAYLOAD_TYPE, manifest))
+    before[_name(key)] = key.sign(encode_pae(PAYLOAD_TYPE, manifest))
     if len(before) > MAX_SIGNATURES:
         raise Oversized(f"a bundle has at most {MAX_SIGNATURES} signatures")
     return _encode(PAYLOAD_TYPE, manifest, sorted(before.items()))
@@ -38,7 +39,7 @@ def sign_manifest(manifest: bytes, key: Ed25519PrivateKey, envelope: bytes | Non
 
 def sign_statement(statement: bytes, key: Ed25519PrivateKey) -> bytes:
     """Return an envelope over an in-toto statement."""
-    return _encode(STATEMENT_TYPE, statement, [(_name(key), key.sign(encode_message(STATEMENT_TYPE, statement)))])
+    return _encode(STATEMENT_TYPE, statement, [(_name(key), key.sign(encode_pae(STATEMENT_TYPE, statement)))])
 
 
 def verify_envelope(envelope: bytes, manifest: bytes) -> list[str]:
@@ -62,11 +63,6 @@ def read_signatures(envelope: bytes, manifest: bytes) -> list[tuple[str, bytes]]
     for name, signature in signatures:
         _verify(name, signature, manifest)
     return signatures
-
-
-def encode_message(payload_type: str, payload: bytes) -> bytes:
-    """Return what is signed (DSSE, pre-authentication encoding)."""
-    return f"DSSEv1 {len(payload_type)} {payload_type} {len(payload)} ".encode() + payload
 
 
 def _name(key: Ed25519PrivateKey) -> str:
@@ -95,6 +91,6 @@ def _verify(name: str, signature: bytes, manifest: bytes) -> None:
         public = bytes.fromhex(name.removeprefix(_PREFIX))
         if name != _PREFIX + public.hex():
             raise ValueError
-        Ed25519PublicKey.from_public_bytes(public).verify(signature, encode_message(PAYLOAD_TYPE, manifest))
+        Ed25519PublicKey.from_public_bytes(public).verify(signature, encode_pae(PAYLOAD_TYPE, manifest))
     except (InvalidSignature, ValueError):
         raise WrongSigner(f"the signature of {name[:80]} over the manifest does not verify") from None

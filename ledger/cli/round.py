@@ -8,7 +8,6 @@ from typing import Any
 
 import click
 
-from ledger import spec
 from ledger.audit import iter_messages, replay
 from ledger.cli.explanations import explain_round
 from ledger.cli.failures import FailedWithData
@@ -17,9 +16,8 @@ from ledger.cli.lazy import LazyGroup
 from ledger.cli.output import format_option, print_record, print_table, printable, to_plain
 from ledger.cli.runs import find_round, name_participants
 from ledger.cli.session import Session, project_options
-from ledger.errors import FedtrailError
 from ledger.history import load_round
-from ledger.records import AuditReport, Finding, RoundRecord
+from ledger.records import AuditReport, Finding, RoundRecord, name_rule, read_num_examples
 
 run_option = click.option("--run", "run_name", metavar="NAME", help="Run of the round; default: the latest.")
 number_argument = click.argument("number", metavar="N", type=click.IntRange(min=1))
@@ -134,7 +132,7 @@ def _describe_round(record: RoundRecord, names: dict[int, str]) -> dict[str, Any
         "round_id": record.round_id,
         "task_id": record.task_id,
         "phase": record.phase,
-        "rule": _name_rule(task),
+        "rule": name_rule(task),
         "mode": task.mode.name.lower().replace("_", "-"),
         "aggregator": record.aggregator,
         "aggregator_name": names.get(record.aggregator),
@@ -173,25 +171,10 @@ def _describe_updates(record: RoundRecord, names: dict[int, str]) -> list[dict[s
                 "client": member.client,
                 "name": names.get(member.client),
                 "commitment": member.commitment,
-                "num_examples": _read_examples(fetched.data),
+                "num_examples": read_num_examples(fetched.data),
                 "size_bytes": None if fetched.data is None else len(fetched.data),
                 "status": status if record.proposal else "committed",
                 "cid": fetched.cid or None,
             }
         )
     return rows
-
-
-def _read_examples(data: bytes | None) -> int | None:
-    if data is None:
-        return None
-    try:
-        return spec.decode_vector(data, max_bytes=len(data)).header.num_examples
-    except FedtrailError:
-        return None
-
-
-def _name_rule(task: spec.Task) -> str:
-    name = task.rule.name.lower().replace("_", "-")
-    numbers = ", ".join(str(number) for number in (task.rule_param, task.rule_select) if number)
-    return f"{name}({numbers})" if numbers else name

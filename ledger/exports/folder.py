@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ledger import spec
+from ledger import dsse, spec
 from ledger.errors import ConfigurationError, MissingExtra, Unavailable, UsageError
-from ledger.exports import cyclonedx, dsse, model_card, prov, slsa
+from ledger.exports import cyclonedx, model_card, prov, slsa
 from ledger.exports.story import Story
 from ledger.layout import Layout
 from ledger.spec.errors import WrongShape

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-from ledger.exports.story import Step, Story, name_rule
+from ledger.exports.story import Step, Story
+from ledger.records import name_rule
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 BUILD_TYPE = "urn:fedtrail:fl-round:v1"

@@ -10,7 +10,7 @@ from ledger import spec
 from ledger.chain import Chain
 from ledger.errors import FedtrailError, NotFoundError
 from ledger.history import fetch_block
-from ledger.records import Grade, RoundRecord, Verdict
+from ledger.records import Grade, RoundRecord, Verdict, name_rule, read_num_examples
 from ledger.replays import Replayed, replay_rounds
 from ledger.script import Script, parse_script
 from ledger.store import ContentStore
@@ -174,16 +174,9 @@ def _make_contribution(record: RoundRecord, member: spec.Member, reasons: Mappin
         client=member.client,
         commitment=member.commitment,
         cid=fetched.cid,
-        num_examples=_read_examples(fetched.data),
+        num_examples=read_num_examples(fetched.data),
         reason=reasons.get(member.client, 0),
     )
-
-
-def _read_examples(data: bytes | None) -> int | None:
-    try:
-        return None if data is None else spec.decode_vector(data, max_bytes=len(data)).header.num_examples
-    except FedtrailError:
-        return None
 
 
 def _iter_proven(story: Story) -> Iterator[Fact]:
@@ -201,13 +194,6 @@ def _iter_proven(story: Story) -> Iterator[Fact]:
     total = None if None in examples else sum(number or 0 for number in examples)
     said = "what each client signed in its update; nobody can recompute it"
     yield Fact(name="examples_in_last_round", value=total, grade=Grade.ATTESTED, source=said)
-
-
-def name_rule(task: spec.Task) -> str:
-    """Return a task's rule with its numbers: `trimmed-mean(3)`."""
-    numbers = ", ".join(str(number) for number in (task.rule_param, task.rule_select) if number)
-    name = task.rule.name.lower().replace("_", "-")
-    return f"{name}({numbers})" if numbers else name
 
 
 def _iter_said(script: Script | None) -> Iterator[Fact]:

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from eth_utils.crypto import keccak
 
 from ledger import spec
-from ledger.bundle.envelope import PAYLOAD_TYPE, encode_message
+from ledger.bundle.envelope import PAYLOAD_TYPE
 from ledger.chain.abi import get_interface
+from ledger.dsse import encode_pae
 from ledger.evidence import rlp
 from ledger.evidence.slots import LEDGER_COUNTS
 from ledger.store import Cid
@@ -222,7 +223,7 @@ def _forge_signature(files: Files) -> Files:
 
     files = reseal(files)
     seeds = [Ed25519PrivateKey.from_private_bytes(hashlib.sha256(name).digest()) for name in (b"own", b"another's")]
-    signature = seeds[0].sign(encode_message(PAYLOAD_TYPE, files[MANIFEST]))
+    signature = seeds[0].sign(encode_pae(PAYLOAD_TYPE, files[MANIFEST]))
     keyid = "ed25519:" + seeds[1].public_key().public_bytes_raw().hex()
     envelope = {
         "payload": base64.b64encode(files[MANIFEST]).decode(),

@@ -9,8 +9,8 @@ from bundles import Bundles, read_manifest, rewrite, write_trust
 from command_line import Answer, run_process
 
 from ledger import spec
-from ledger.bundle.envelope import encode_message
 from ledger.bundle.sealing import make_signing_key
+from ledger.dsse import encode_pae
 
 pytestmark = pytest.mark.chain
 
@@ -111,7 +111,7 @@ def test_what_passed_becomes_a_signed_statement_that_names_the_bundle(
 def verify_ed25519(public: bytes, signature: bytes, payload_type: str, payload: bytes) -> None:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-    Ed25519PublicKey.from_public_bytes(public).verify(signature, encode_message(payload_type, payload))
+    Ed25519PublicKey.from_public_bytes(public).verify(signature, encode_pae(payload_type, payload))
 
 
 def test_two_signers_sign_a_bundle_and_the_verdict_stays(

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger import artifacts
-from ledger.bundle.envelope import encode_message, sign_manifest, verify_envelope
+from ledger.bundle.envelope import sign_manifest, verify_envelope
 from ledger.bundle.format import (
     BlockRef,
     FileInfo,
@@ -36,6 +36,7 @@ from ledger.bundle.sealing import (
     unseal,
 )
 from ledger.chain import Role
+from ledger.dsse import encode_pae
 from ledger.errors import (
     BlobCorrupt,
     ConfigurationError,
@@ -215,6 +216,6 @@ def test_signatures_add_up_and_each_is_checked(tmp_path: Path) -> None:
 
 def test_what_is_signed_is_that_of_the_specification() -> None:
     """DSSE, protocol.md: the test vector."""
-    assert encode_message("http://example.com/HelloWorld", b"hello world") == (
+    assert encode_pae("http://example.com/HelloWorld", b"hello world") == (
         b"DSSEv1 29 http://example.com/HelloWorld 11 hello world"
     )

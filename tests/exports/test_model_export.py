@@ -21,9 +21,9 @@ from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 from safetensors.numpy import load
 
-from ledger import spec
+from ledger import dsse, spec
 from ledger.errors import NotFoundError, Unavailable, UsageError
-from ledger.exports import dsse, folder, slsa
+from ledger.exports import folder, slsa
 from ledger.exports.story import Story, tell
 from ledger.records import Grade
 from ledger.spec.errors import NotCanonical, WrongSigner

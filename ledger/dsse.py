@@ -7,14 +7,13 @@ import binascii
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Any
-
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from typing import TYPE_CHECKING, Any
 
 from ledger.errors import WrongSigner
 from ledger.spec.errors import NotCanonical
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 
 def encode_pae(payload_type: str, payload: bytes) -> bytes:
@@ -25,6 +24,8 @@ def encode_pae(payload_type: str, payload: bytes) -> bytes:
 
 def get_key_id(key: Ed25519PublicKey) -> str:
     """Return the SHA-256 of a public key's 32 bytes, hex."""
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
     return hashlib.sha256(key.public_bytes(Encoding.Raw, PublicFormat.Raw)).hexdigest()
 
 
@@ -43,6 +44,8 @@ def verify(envelope: Mapping[str, Any], key: Ed25519PublicKey, *, payload_type: 
 
     Raises: NotCanonical: it is no envelope of this type; WrongSigner: none of its signatures is this key's.
     """
+    from cryptography.exceptions import InvalidSignature
+
     try:
         payload = base64.b64decode(envelope["payload"], validate=True)
         signatures = [base64.b64decode(each["sig"], validate=True) for each in envelope["signatures"]]
