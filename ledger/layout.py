@@ -9,6 +9,10 @@ Tensors lie one after the other in the order listed, each in row-major order. Th
 (docs/protocol.md §5.9) also has its stages, so that the task's digest covers them:
 
     {"format":"fedtrail-layout-2","rule":"nnm+trimmed-mean@6","tensors":[...]}
+
+What else binds a task's rounds, such as how updates are validated, stands beside it as terms, in rising name:
+
+    {"format":"fedtrail-layout-3","rule":"...","terms":[["validation","norm(3)"]],"tensors":[...]}
 """
 
 from __future__ import annotations
@@ -21,11 +25,13 @@ from math import prod
 from ledger.spec.compositions import Composition, decode_composition
 from ledger.spec.errors import NotCanonical, OutOfRange, Oversized
 
-FORMAT, FORMAT_WITH_RULE = "fedtrail-layout-1", "fedtrail-layout-2"
+FORMAT, FORMAT_WITH_RULE, FORMAT_WITH_TERMS = "fedtrail-layout-1", "fedtrail-layout-2", "fedtrail-layout-3"
 MAX_LAYOUT_BYTES = 1 << 20
 MAX_COORDINATES = 1 << 32
 MAX_NAME_CHARACTERS = 256
 MAX_DIMENSIONS = 16
+MAX_TERMS = 16
+MAX_TERM_CHARACTERS = 1000
 MAX_DEPTH = 4
 """The object, the list of tensors, a tensor, its shape."""
 
@@ -47,6 +53,8 @@ class Layout:
     """One shape a name, at most 16 dimensions of at least 1; () is a single number."""
     composition: Composition | None = None
     """Stages of a composed rule; None where the task has another rule."""
+    terms: tuple[tuple[str, str], ...] = ()
+    """What else binds the task's rounds: (name, text) in rising name, printable ASCII, at most 16."""
 
     def __post_init__(self) -> None:
         if len(self.names) != len(self.shapes):
@@ -58,6 +66,11 @@ class Layout:
             raise NotCanonical(what="two tensors have one name")
         if not 1 <= self.size <= MAX_COORDINATES:
             raise NotCanonical(what=f"the layout has {self.size} coordinates, allowed are 1 to {MAX_COORDINATES}")
+        _verify_terms(self.terms)
+
+    def term(self, name: str) -> str | None:
+        """Return the text of a term; None where the task has no such term."""
+        return dict(self.terms).get(name)
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -80,6 +93,8 @@ def encode_layout(layout: Layout) -> bytes:
     document: dict[str, object] = {"format": FORMAT}
     if layout.composition is not None:
         document = {"format": FORMAT_WITH_RULE, "rule": str(layout.composition)}
+    if layout.terms:
+        document |= {"format": FORMAT_WITH_TERMS, "terms": [list(term) for term in layout.terms]}
     text = json.dumps({**document, "tensors": tensors}, separators=(",", ":"), ensure_ascii=True)
     blob = text.encode("ascii")
     if len(blob) > MAX_LAYOUT_BYTES:
@@ -154,8 +169,9 @@ def _measure_depth(blob: bytes) -> int:
 
 
 def _layout_from(value: object) -> Layout:
-    if not isinstance(value, dict) or value.get("format") not in (FORMAT, FORMAT_WITH_RULE):
-        raise NotCanonical(what=f"the layout is not of the format {FORMAT} or {FORMAT_WITH_RULE}")
+    formats = (FORMAT, FORMAT_WITH_RULE, FORMAT_WITH_TERMS)
+    if not isinstance(value, dict) or value.get("format") not in formats:
+        raise NotCanonical(what=f"the layout is not of one of the formats {', '.join(formats)}")
     tensors = value.get("tensors")
     if not isinstance(tensors, list):
         raise NotCanonical(what="the layout lists no tensors")
@@ -166,16 +182,39 @@ def _layout_from(value: object) -> Layout:
         names=tuple(name for name, _ in tensors),
         shapes=tuple(tuple(shape) for _, shape in tensors),
         composition=_composition_from(value),
+        terms=_terms_from(value),
     )
 
 
 def _composition_from(value: dict[object, object]) -> Composition | None:
-    if value["format"] == FORMAT:
+    if value["format"] == FORMAT or (value["format"] == FORMAT_WITH_TERMS and "rule" not in value):
         return None
     rule = value.get("rule")
     if not isinstance(rule, str):
         raise NotCanonical(what="the layout names no rule")
     return decode_composition(rule.encode("ascii", "replace"))
+
+
+def _terms_from(value: dict[object, object]) -> tuple[tuple[str, str], ...]:
+    if value["format"] != FORMAT_WITH_TERMS:
+        return ()
+    terms = value.get("terms")
+    if not isinstance(terms, list) or not terms:
+        raise NotCanonical(what="the layout lists no terms")
+    for entry in terms:
+        if not (isinstance(entry, list) and len(entry) == 2 and all(isinstance(part, str) for part in entry)):
+            raise NotCanonical(what="a term of the layout is not a name with a text")
+    return tuple((name, text) for name, text in terms)
+
+
+def _verify_terms(terms: tuple[tuple[str, str], ...]) -> None:
+    names = [name for name, _ in terms]
+    if names != sorted(set(names)) or len(names) > MAX_TERMS:
+        raise NotCanonical(what=f"terms {names}: allowed are at most {MAX_TERMS}, all different, in rising order")
+    for name, text in terms:
+        _verify_name(name)
+        if not (text.isascii() and text.isprintable() and 1 <= len(text) <= MAX_TERM_CHARACTERS):
+            raise NotCanonical(what=f"term {name} is not 1 to {MAX_TERM_CHARACTERS} characters of printable ASCII")
 
 
 def _verify_name(name: object) -> None:

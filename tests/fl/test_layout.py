@@ -29,6 +29,14 @@ def layout_json(tensors: object, **more: object) -> bytes:
     ).encode()
 
 
+def test_terms_are_part_of_the_document_and_are_found_by_name() -> None:
+    layout = Layout(names=("w",), shapes=((4,),), terms=(("masking", "degree(3)"), ("validation", "norm(3)")))
+    want = b'"format":"fedtrail-layout-3","terms":[["masking","degree(3)"],["validation","norm(3)"]],"tensors"'
+    assert want in encode_layout(layout)
+    assert decode_layout(encode_layout(layout)) == layout
+    assert (layout.term("validation"), layout.term("noise")) == ("norm(3)", None)
+
+
 def test_layout_bytes_are_those_of_the_documented_example() -> None:
     layout = Layout(names=("fc1.weight", "fc1.bias"), shapes=((64, 64), (64,)))
     want = b'{"format":"fedtrail-layout-1","tensors":[["fc1.weight",[64,64]],["fc1.bias",[64]]]}'
@@ -52,6 +60,12 @@ def test_layout_with_a_single_number_round_trips() -> None:
         pytest.param(encode_layout(MLP).replace(b"layout-1", b"layout-2"), id="version"),
         pytest.param(layout_json([["a", [1]]], extra=1), id="extra-key"),
         pytest.param(b'{"tensors":[["a",[1]]],"format":"fedtrail-layout-1"}', id="reordered"),
+        pytest.param(
+            b'{"format":"fedtrail-layout-3","terms":[["b","1"],["a","1"]],"tensors":[["a",[1]]]}', id="terms-fall"
+        ),
+        pytest.param(b'{"format":"fedtrail-layout-3","terms":[],"tensors":[["a",[1]]]}', id="no-terms"),
+        pytest.param(b'{"format":"fedtrail-layout-3","terms":[["a",1]],"tensors":[["a",[1]]]}', id="term-no-text"),
+        pytest.param(b'{"format":"fedtrail-layout-1","terms":[["a","1"]],"tensors":[["a",[1]]]}', id="terms-in-1"),
         pytest.param(
             b'{"format":"fedtrail-layout-1","tensors":[],"tensors":[["a",[1]]]}',
             id="duplicate-key",
