@@ -18,7 +18,7 @@ OUTSIDE = {
     "aiohttp", "ftplib", "http", "importlib.resources", "ipfshttpclient", "multiprocessing", "os", "pathlib",
     "requests", "shutil", "socket", "sqlite3", "ssl", "subprocess", "tempfile", "time", "urllib", "urllib3", "web3",
 }  # fmt: skip
-PURE = ("ledger.spec", "ledger.commitments", "ledger.audit", "ledger.records")
+PURE = ("ledger.spec", "ledger.commitments", "ledger.audit", "ledger.records", "ledger.scoring")
 NETWORKED = ("ledger.chain", "ledger.devnet", "ledger.history", "ledger.index", "ledger.store")
 COMPOSERS = ("fl.federation", "fl.flower")
 

@@ -50,6 +50,13 @@ def replay(
     return _report(notes, included, result)
 
 
+def read_included(record: RoundRecord) -> Included:
+    """Return the updates that a round's manifest includes, as far as they are there and what was committed."""
+    notes = Notes(record)
+    manifest = check_manifest(notes)
+    return check_updates(notes, manifest) if manifest else Included()
+
+
 def _report(notes: Notes, included: Included, result: NDArray[np.int32] | None) -> AuditReport:
     record, findings = notes.record, sorted(notes.findings, key=lambda f: not f.accuses)
     root = spec.ZERO_DIGEST if result is None else commitments.compute_vector_root(result, record.task.model_log2)
