@@ -31,6 +31,8 @@ KEYS = {
     "krum_court": "KrumCourt",
     "unmask_court": "UnmaskCourt",
     "board": "AvailabilityBoard",
+    "statements": "Statements",
+    "reward_pool": "RewardPool",
 }
 """The contracts of a deployment by their key in fedtrail.toml, in the order in which they are deployed."""
 TIMELOCK = "timelock"

@@ -1229,7 +1229,10 @@ CHECKS = (
     *("manifest", "anchor", "headers", "receipts", "events", "counters"),
     *("blobs", "commitments", "membership", "replay", "lineage", "stakes"),
 )
-KEYS = ("registry", "ledger", "escrow", "court", "session_court", "krum_court", "unmask_court", "board", "timelock")
+KEYS = (
+    *("registry", "ledger", "escrow", "court", "session_court", "krum_court", "unmask_court", "board"),
+    *("statements", "reward_pool", "timelock"),
+)
 LOCAL, CENTRAL, END = struct.Struct("<4s5H3I2H"), struct.Struct("<4s6H3I5H2I"), struct.Struct("<4s4H2IH")
 NUMBER, HEX20, HEX32 = r"0|[1-9][0-9]{0,77}", r"0x[0-9a-f]{40}", r"0x[0-9a-f]{64}"
 NAMES = re.compile(

@@ -11,6 +11,7 @@ from ledger.chain.connection import Connection, NodeRefused
 from ledger.chain.deployment import deploy
 from ledger.chain.network import ETHER, Deployment, DeployParams, Network
 from ledger.chain.sending import Order
+from ledger.chain.stating import EncryptionKeyView, PoolView
 from ledger.chain.views import (
     ESCROW_SECONDS,
     CommitteeView,
@@ -36,12 +37,14 @@ __all__ = [
     "DeployParams",
     "Deployment",
     "DisputeView",
+    "EncryptionKeyView",
     "Event",
     "Exclusions",
     "Network",
     "NodeRefused",
     "Order",
     "ParticipantView",
+    "PoolView",
     "Receipt",
     "RewardView",
     "Role",

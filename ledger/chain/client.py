@@ -9,10 +9,10 @@ from ledger import artifacts, spec
 from ledger.chain import deployment
 from ledger.chain.calls import Call, Contracts
 from ledger.chain.connection import Connection, to_address, to_hex, to_quantity
-from ledger.chain.governing import Governing
 from ledger.chain.network import Network
 from ledger.chain.reads import Address
 from ledger.chain.sending import Order, Sending
+from ledger.chain.stating import Stating
 from ledger.chain.views import Receipt, Role
 from ledger.errors import ChainReset, NoContract, WrongCode
 from ledger.journal import Journal
@@ -40,7 +40,7 @@ class Provable(Protocol):
         """Its arguments."""
 
 
-class Chain(Governing):
+class Chain(Stating):
     """The contracts of one network. Threads may share it.
 
     Every write takes `key`, what it is for, and `sender`, who signs and pays. A key is sent at most once: asking

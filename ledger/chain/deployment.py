@@ -66,6 +66,8 @@ _PLANS: dict[str, _Plan] = {
     "krum_court": _Plan(_krum_arguments, is_court=True),
     "unmask_court": _Plan(lambda at, params, deployer: (at["ledger"],), is_court=True),
     "board": _Plan(_board_arguments, is_court=True),
+    "statements": _Plan(lambda at, params, deployer: (at["registry"], at["ledger"])),
+    "reward_pool": _Plan(lambda at, params, deployer: (at["registry"], at["ledger"])),
 }
 
 
