@@ -30,6 +30,9 @@ def register(root: LazyGroup) -> None:
     """Add the commands of the trainer's half to the command line."""
     firsts = {
         "bench": LazyCommand("fl.robustness.command:bench", "Measure what fedtrail promises: rules by attacks."),
+        "contribution": LazyCommand(
+            "fl.contribution.command:contribution", "Ask what single clients added to a model, by a test set."
+        ),
         "demo": LazyCommand("fl.demo:demo", "Watch a federated run under attack, audited, in a minute."),
     }
     root.extend("", firsts)

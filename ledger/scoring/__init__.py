@@ -17,6 +17,7 @@ from ledger.scoring.rounds import (
     Standing,
     can_be_scored,
     compute_method,
+    require_single_updates,
     score_round,
     score_updates,
 )
@@ -33,6 +34,7 @@ __all__ = [
     "Standing",
     "can_be_scored",
     "compute_method",
+    "require_single_updates",
     "score_round",
     "score_updates",
 ]

@@ -71,6 +71,12 @@ def can_be_scored(task: spec.Task) -> bool:
     return task.rule is not spec.Rule.SUM32
 
 
+def require_single_updates(record: RoundRecord) -> None:
+    """Return if a round shows single updates. Raises: RuleNotApplicable: its task sums masked ones."""
+    if not can_be_scored(record.task):
+        raise errors.RuleNotApplicable("a sum of masked updates shows nothing of single clients")
+
+
 def score_round(record: RoundRecord, before: Standing) -> tuple[RoundScores, Standing]:
     """Return the scores of a round with a proposal, and what the next round's build upon.
 
@@ -78,8 +84,7 @@ def score_round(record: RoundRecord, before: Standing) -> tuple[RoundScores, Sta
 
     Raises: Unavailable: an update, or the aggregate, is not there. RuleNotApplicable: the task sums masked updates.
     """
-    if not can_be_scored(record.task):
-        raise errors.RuleNotApplicable("a sum of masked updates has no scores of single clients")
+    require_single_updates(record)
     included = read_included(record)
     root = record.proposal.aggregate_root if record.proposal else spec.ZERO_DIGEST
     published = decode_published(record, record.aggregate, root)
