@@ -230,3 +230,21 @@ def forge_signature(path: Path, target: Path) -> None:
                 data = encode_json(envelope)
             staging.add(name, [data])
         staging.write(target)
+
+
+def test_verify_takes_the_name_of_a_run_and_replays_it(fedtrail) -> None:
+    answer, replayed = (
+        fedtrail(*words, "--format", "json") for words in (("verify", "audited"), ("run", "replay", "audited"))
+    )
+    assert (answer.status, answer.out) == (replayed.status, replayed.out)
+    assert '"verdict": "pass"' in answer.out
+    assert "no run 'absent'" in fedtrail("verify", "absent").err
+
+
+def test_verify_takes_a_proof_and_refuses_options_of_bundles(bundles: Bundles, fedtrail, trust: Path) -> None:
+    got = fedtrail("proof", "get", "model", "--round", "1", "--run", "audited", "-o", "model.proof")
+    assert got.status == 0, got.err
+    answer = fedtrail("verify", "model.proof", "--trust", trust)
+    assert answer.status == fedtrail("proof", "verify", "model.proof", "--trust", trust).status == 0, answer.err
+    refused = fedtrail("verify", "model.proof", "--key", bundles.key_file)
+    assert (refused.status, refused.err[:5]) == (2, "FT101")
