@@ -17,7 +17,7 @@ from ledger.aggregation.blocks import Int32Array, Int64Array, clamp, iter_blocks
 from ledger.aggregation.distances import compute_gram
 from ledger.spec import compositions
 from ledger.spec.compositions import Composition, Context
-from ledger.spec.gram import Gram, Mixture, ceil_sqrt
+from ledger.spec.gram import KEPT_BITS, SQUARINGS, Gram, Mixture, ceil_sqrt
 from ledger.spec.numbers import rdiv as rdiv_one
 
 _MAX_DIVISOR = 1 << 60
@@ -85,6 +85,17 @@ class ArrayRows:
     def gram(self) -> Gram:
         """Return all inner products."""
         return self._gram
+
+    def find_power(self, matrix: Gram) -> Gram:
+        """Return the matrix squared again and again; every sum is below 2**62, since entries are below 2**23."""
+        power = np.array(matrix, dtype=np.int64)
+        for _ in range(SQUARINGS):
+            power = power @ power
+            sizes = np.abs(power)
+            excess = max(0, int(sizes.max()).bit_length() - KEPT_BITS)
+            power = np.sign(power) * (sizes >> excess)
+        result: list[list[int]] = power.tolist()
+        return result
 
     def take(self, slots: Sequence[int]) -> ArrayRows:
         """Return some of the vectors."""

@@ -1,8 +1,9 @@
 """Composed rules: stages one after the other, as text, and what they make of updates (docs/protocol.md §5.9, §5.10).
 
 A composition is `STAGE+…+STAGE@f`, such as `drop(3)+nnm+trimmed-mean@6`: f is the number of dishonest clients that it
-withstands. Every stage but the last selects, clips or mixes vectors; the last makes one of them. A stage that leaves
-vectors out lowers f for those that follow, by as many as it left out.
+withstands. Every stage but the last selects, clips or mixes vectors; the last makes one of them. f is the same for all
+stages: whom a stage left out may have been honest, so those that follow must still reckon with f. Where fewer than
+2f + 1 vectors are left, a stage reckons with the most that any rule can withstand among them.
 
 The order of the stages and their arithmetic are here and nowhere else. What holds the vectors is a `Rows`: lists of
 integers in the specification, arrays in the fast path, and the two must agree bit for bit.
@@ -14,7 +15,7 @@ import enum
 import hashlib
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from ledger.spec import gram as grams
@@ -183,6 +184,9 @@ class Rows(Protocol):
     def gram(self) -> Gram:
         """Return all inner products."""
 
+    def find_power(self, matrix: Gram) -> Gram:
+        """Return grams.square_repeatedly of a matrix."""
+
     def take(self, slots: Sequence[int]) -> Rows:
         """Return some of the vectors, in the given order."""
 
@@ -222,9 +226,15 @@ class _State:
     rows: Rows
     slots: tuple[int, ...]
     """Slots of the updates that are left, while rows are updates."""
-    f: int
+    most: int
+    """f of the composition."""
     divisor: int
     """What every coordinate is to be divided by in the end."""
+
+    @property
+    def f(self) -> int:
+        """How many of the vectors that are left a stage takes for dishonest: at most f, and always a minority."""
+        return min(self.most, (len(self.rows) - 1) // 2)
 
 
 def evaluate(composition: Composition, rows: Rows, context: Context, bound: int) -> Sequence[int]:
@@ -234,7 +244,7 @@ def evaluate(composition: Composition, rows: Rows, context: Context, bound: int)
     """
     if not len(rows):
         raise RuleNotApplicable(rule=str(composition), parameter=composition.f, want=1, got=0)
-    state = _State(rows=rows, slots=tuple(range(len(rows))), f=composition.f, divisor=1)
+    state = _State(rows=rows, slots=tuple(range(len(rows))), most=composition.f, divisor=1)
     for stage in composition.stages[:-1]:
         state = _apply(stage, state, context)
     return rows.limit(_finish(composition.stages[-1], state, context), bound)
@@ -250,7 +260,7 @@ def compute_seed(domain_separator: bytes, round_id: int, segments_hash: bytes) -
 
 def select(composition: Composition, rows: Rows, context: Context) -> list[int]:
     """Return the slots whose mean a composition is that only selects (Composition.selects_only), rising."""
-    state = _State(rows=rows, slots=tuple(range(len(rows))), f=composition.f, divisor=1)
+    state = _State(rows=rows, slots=tuple(range(len(rows))), most=composition.f, divisor=1)
     for stage in composition.stages[:-1]:
         state = _apply(stage, state, context)
     return sorted(state.slots)
@@ -260,18 +270,17 @@ def _apply(stage: Stage, state: _State, context: Context) -> _State:
     if stage.type.kind is Kind.SELECT:
         return _take(state, _select(stage, state))
     if stage.type.kind is Kind.CLIP:
-        return _State(rows=_clip(stage, state), slots=state.slots, f=state.f, divisor=state.divisor)
+        return replace(state, rows=_clip(stage, state))
     if stage.name == "nnm":
         mixture, divisor = grams.mix_nearest(state.rows.gram(), state.f)
     else:
         mixture, divisor = grams.mix_buckets(len(state.rows), stage.argument, context.seed)
-    return _State(rows=state.rows.mix(mixture), slots=state.slots, f=state.f, divisor=state.divisor * divisor)
+    return replace(state, rows=state.rows.mix(mixture), divisor=state.divisor * divisor)
 
 
 def _take(state: _State, kept: Sequence[int]) -> _State:
-    left_out = len(state.rows) - len(kept)
     slots = tuple(state.slots[i] for i in kept) if len(state.slots) == len(state.rows) else state.slots
-    return _State(rows=state.rows.take(kept), slots=slots, f=max(0, state.f - left_out), divisor=state.divisor)
+    return replace(state, rows=state.rows.take(kept), slots=slots)
 
 
 def _select(stage: Stage, state: _State) -> Sequence[int]:
@@ -282,12 +291,9 @@ def _select(stage: Stage, state: _State) -> Sequence[int]:
         return grams.select_within_norm(matrix, stage.argument)
     if stage.name == "multi-krum":
         return grams.select_multi_krum(matrix, f, stage.argument)
-    selections: dict[str, Callable[[Gram, int], list[int]]] = {
-        "linkage": grams.select_linked,
-        "mda": grams.select_smallest_diameter,
-        "dnc": grams.select_off_direction,
-    }
-    return selections[stage.name](matrix, f)
+    if stage.name == "dnc":
+        return grams.select_off_direction(matrix, f, state.rows.find_power)
+    return grams.select_linked(matrix, f) if stage.name == "linkage" else grams.select_smallest_diameter(matrix, f)
 
 
 def _clip(stage: Stage, state: _State) -> Rows:
@@ -347,6 +353,10 @@ class ListRows:
     def gram(self) -> Gram:
         """Return all inner products."""
         return grams.compute_gram(self.rows)
+
+    def find_power(self, matrix: Gram) -> Gram:
+        """Return the matrix squared again and again."""
+        return grams.square_repeatedly(matrix)
 
     def take(self, slots: Sequence[int]) -> ListRows:
         """Return some of the vectors."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import comb, isqrt, lcm
 
 Gram = Sequence[Sequence[int]]
@@ -24,8 +24,8 @@ GEOMETRIC_MEDIAN_STEPS = 32
 CENTERED_CLIPPING_STEPS = 3
 SQUARINGS = 10
 """Of the matrix whose leading eigenvector DnC takes: as 1024 steps of the power iteration."""
-KEPT_BITS = 62
-"""Bits that a squared matrix keeps in its largest entry."""
+KEPT_BITS = 23
+"""Bits that a matrix keeps in its largest entry before it is squared: with n < 2**16 no sum exceeds 2**62."""
 ONE = 1 << 32
 """1 in Q.32, the format of all weights."""
 MAX_SUBSETS = 100_000
@@ -139,25 +139,33 @@ def select_smallest_diameter(gram: Gram, f: int) -> list[int]:
     return list(smallest)
 
 
-def select_off_direction(gram: Gram, f: int) -> list[int]:
+def select_off_direction(gram: Gram, f: int, find_power: Callable[[Gram], Gram]) -> list[int]:
     """Return the slots but the f that lie farthest from the mean along the direction of most variance (DnC).
 
-    All coordinates at once, one pass. H is n² times the Gram matrix of the centred vectors; ten squarings, each cut to
-    KEPT_BITS, leave its leading eigenvector in every column, of which the one with the largest diagonal entry is taken.
+    All coordinates at once, one pass. H is n² times the Gram matrix of the centred vectors. A high power of it has its
+    leading eigenvector in every column, of which the one with the largest diagonal entry is taken.
+
+    Args: find_power: `square_repeatedly`, or what gives the same faster.
     """
     n = len(gram)
     sums, total = [sum(row) for row in gram], sum(map(sum, gram))
     centred = [[n * n * gram[i][j] - n * (sums[i] + sums[j]) + total for j in range(n)] for i in range(n)]
-    power = _cut(centred)
-    for _ in range(SQUARINGS):
-        power = _cut([[sum(map(int.__mul__, row, column)) for column in power] for row in power])
+    power = find_power(cut(centred))
     lead = max(range(n), key=lambda i: (power[i][i], -i))
-    scores = [abs(sum(h * u for h, u in zip(row, power[lead], strict=True))) for row in centred]
+    scores = [abs(sum(map(int.__mul__, row, power[lead]))) for row in centred]
     return sorted(sorted(range(n), key=lambda i: (scores[i], i))[: max(1, n - f)])
 
 
-def _cut(matrix: Gram) -> list[list[int]]:
-    """Return a symmetric matrix whose largest entry has at most KEPT_BITS bits, the rest shifted out towards zero."""
+def square_repeatedly(matrix: Gram) -> list[list[int]]:
+    """Return a matrix squared SQUARINGS times, cut each time. Args: matrix: symmetric, cut."""
+    power = [list(row) for row in matrix]
+    for _ in range(SQUARINGS):
+        power = cut([[sum(map(int.__mul__, row, column)) for column in power] for row in power])
+    return power
+
+
+def cut(matrix: Gram) -> list[list[int]]:
+    """Return a matrix whose largest entry has at most KEPT_BITS bits, the rest shifted out towards zero."""
     excess = max(abs(x) for row in matrix for x in row).bit_length() - KEPT_BITS
     if excess <= 0:
         return [list(row) for row in matrix]

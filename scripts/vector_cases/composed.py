@@ -14,11 +14,11 @@ BY_HAND = [
     ("mean", "mean@0", [[1], [2]], [2], "rdiv(3, 2)"),
     ("drop", "drop(3)+mean@1", [[2], [2], [6], [7]], [3], "6 is three times the median 2, 7 is more: 10 / 3"),
     (
-        "drop-lowers-f",
+        "drop-keeps-f",
         "drop(3)+trimmed-mean@2",
         [[1], [1], [4], [90], [-90]],
-        [2],
-        "two go, f is 0, none is trimmed",
+        [1],
+        "two go, f stays 2 and counts as 1 among three: 1 of 1, 1, 4 is left",
     ),
     ("multi-krum", "multi-krum(1)+mean@1", [[0], [1], [2], [50], [3]], [1], "scores 5, 2, 2, far, 5: slot 1"),
     (
@@ -29,7 +29,7 @@ BY_HAND = [
         "slots 0 to 2 point alike",
     ),
     ("mda", "mda+mean@2", [[0], [5], [6], [7], [30]], [6], "5, 6, 7 have the smallest diameter"),
-    ("mda-tie", "mda+mean@2", [[0], [1], [9], [10]], [1], "two pairs of diameter 1: the first, rdiv(1, 2) = 1"),
+    ("mda-tie", "mda+mean@1", [[0], [1], [9], [10]], [3], "two threes of diameter 9: the first, rdiv(10, 3) = 3"),
     (
         "dnc",
         "dnc+mean@2",
@@ -81,7 +81,7 @@ CHOICES = {
     "multi-krum": [0, 1, 0, 0, 0],
     "linkage": [1, 1, 1, 0, 0],
     "mda": [0, 1, 1, 1, 0],
-    "mda-tie": [1, 1, 0, 0],
+    "mda-tie": [1, 1, 1, 0],
     "dnc": [1, 1, 1, 1, 0, 0],
 }
 """Whom the compositions that only select have chosen: what their proposals post (§5.8)."""

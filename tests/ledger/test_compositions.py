@@ -127,11 +127,13 @@ def test_drop_leaves_out_what_is_longer_than_so_many_times_the_median():
     assert by_spec("drop(3)+mean@1", [[2], [2], [6], [7]]) == [3], "6 is three times the median 2, 7 is more"
 
 
-def test_what_is_left_out_counts_against_f():
-    # Two far ones go; f falls from 2 to 0, so that nothing is trimmed of the rest.
-    assert by_spec("drop(3)+trimmed-mean@2", [[1], [2], [3], [90], [-90]]) == [2]
-    assert by_spec("trimmed-mean@2", [[1], [2], [3], [90], [-90]]) == [2]
-    assert by_spec("drop(3)+trimmed-mean@2", [[1], [1], [4], [90], [-90]]) == [2]
+def test_who_was_left_out_is_not_counted_as_dishonest():
+    # Two far ones go. f stays 2, the most that three can withstand is 1: one value is trimmed at each end.
+    assert by_spec("drop(3)+trimmed-mean@2", [[1], [1], [4], [90], [-90]]) == [1]
+    # Of seven, dnc leaves out two honest ones; two that are left may still be dishonest, and both are trimmed.
+    updates = [[50], [-50], [0], [0], [0], [9], [9]]
+    assert by_spec("dnc+trimmed-mean@2", updates) == [0]
+    assert by_spec("dnc+mean@2", updates) == [4]
 
 
 def test_krum_takes_the_one_with_the_nearest_neighbours():
@@ -158,7 +160,7 @@ def test_the_smallest_diameter_wins_and_of_equals_the_first():
 
 def test_dnc_leaves_out_those_far_along_the_main_direction():
     updates = [[1, 0], [0, 1], [-1, 0], [0, -1], [50, 50], [52, 51]]
-    assert grams.select_off_direction(grams.compute_gram(updates), 2) == [0, 1, 2, 3]
+    assert grams.select_off_direction(grams.compute_gram(updates), 2, grams.square_repeatedly) == [0, 1, 2, 3]
 
 
 def test_nnm_divides_once_at_the_end():
