@@ -167,6 +167,9 @@ def _count(db: sqlite3.Connection) -> dict[str, int]:
     return {name: db.execute(query).fetchone()[0] for name, query in (queries | statuses).items()}
 
 
+_EXPORTED = ("name", "rows", "file")
+_ENDINGS = {"sqlite": ".sqlite", "prov-jsonld": ".jsonld"}
+"""Kinds that are one file."""
 _STATUSES = ("ok", "missing", "corrupt")
 
 
@@ -247,23 +250,33 @@ def rebuild_(session: Session, new_epoch: bool, blobs: bool, fmt: str) -> None:
 
 @index.command("export")
 @click.option(
-    "--as", "kind", type=click.Choice(["csv", "ndjson", "parquet", "sqlite"]), required=True, help="What to write."
+    "--as",
+    "kind",
+    type=click.Choice(["csv", "ndjson", "parquet", "prov-jsonld", "sqlite"]),
+    required=True,
+    help="What to write.",
 )
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="File (sqlite) or folder to make.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="File (sqlite, prov-jsonld) or folder to make.")
 @format_option
 @project_options
 def export_(session: Session, kind: str, output: Path | None, fmt: str) -> None:
-    """Write all tables and views out, as one SQLite file or as one file each.
+    """Write all tables and views out, as one SQLite file or as one file each; or the rounds as one graph (W3C PROV).
 
     Labels and contacts of participants and the access log stay here.
     """
+    from ledger.exports.prov_of_index import export_prov
     from ledger.index.database import open_index
     from ledger.index.export import export_index
 
-    target = output or Path(f"ledger-index{'.sqlite' if kind == 'sqlite' else '-' + kind}")
+    target = output or Path(f"ledger-index{_ENDINGS.get(kind, '-' + kind)}")
+    if kind == "prov-jsonld":
+        with closing(open_index(_get_path(session))) as db:
+            nodes = export_prov(db, target)
+        print_rows("index.export", [{"name": "nodes", "rows": nodes, "file": target}], fmt=fmt, columns=_EXPORTED)
+        return
     with progress_bar() as bar, closing(open_index(_get_path(session))) as db:
         written = export_index(db, target, kind, bar.update)
-    print_rows("index.export", [_to_row(each) for each in written], fmt=fmt, columns=("name", "rows", "file"))
+    print_rows("index.export", [_to_row(each) for each in written], fmt=fmt, columns=_EXPORTED)
 
 
 def _to_row(exported: Any) -> dict[str, Any]:

@@ -21,6 +21,7 @@ CONTEXT: dict[str, Any] = {
     "commitment": "ft:commitment",
     "root": "ft:root",
     "included": "ft:included",
+    "phase": "ft:phase",
 }
 
 
@@ -36,7 +37,11 @@ def _iter_nodes(story: Story) -> Iterator[dict[str, Any]]:
         for number in sorted({*story.clients, *(step.record.aggregator for step in story.steps)})
     )
     first = story.steps[0].record
-    yield {"@id": _model_id(base, first.base_model), "@type": "prov:Entity", "root": "0x" + first.base_model.hex()}
+    yield {
+        "@id": make_model_id(base, first.base_model.hex()),
+        "@type": "prov:Entity",
+        "root": "0x" + first.base_model.hex(),
+    }
     for step in story.steps:
         yield from _iter_round(base, step)
 
@@ -44,10 +49,10 @@ def _iter_nodes(story: Story) -> Iterator[dict[str, Any]]:
 def _iter_round(base: str, step: Step) -> Iterator[dict[str, Any]]:
     record, proposal = step.record, step.record.proposal
     activity = f"{base}:round:{record.round_id}"
-    before = _model_id(base, record.base_model)
+    before = make_model_id(base, record.base_model.hex())
     for each in step.contributions:
         yield from _iter_update(base, step, each)
-    used = [_update_id(base, step, each) for each in step.included]
+    used = [make_update_id(base, record.round_id, each.client) for each in step.included]
     yield {
         "@id": activity,
         "@type": "prov:Activity",
@@ -57,7 +62,7 @@ def _iter_round(base: str, step: Step) -> Iterator[dict[str, Any]]:
     }
     if proposal:
         yield {
-            "@id": _model_id(base, proposal.model_root),
+            "@id": make_model_id(base, proposal.model_root.hex()),
             "@type": "prov:Entity",
             "root": "0x" + proposal.model_root.hex(),
             "grade": str(step.grade),
@@ -69,10 +74,10 @@ def _iter_round(base: str, step: Step) -> Iterator[dict[str, Any]]:
 def _iter_update(base: str, step: Step, update: Contribution) -> Iterator[dict[str, Any]]:
     training = f"{base}:training:{step.record.round_id}:{update.client}"
     client = f"{base}:participant:{update.client}"
-    before = _model_id(base, step.record.base_model)
+    before = make_model_id(base, step.record.base_model.hex())
     yield {"@id": training, "@type": "prov:Activity", "wasAssociatedWith": client, "used": [before], "grade": "CLAIMED"}
     yield {
-        "@id": _update_id(base, step, update),
+        "@id": make_update_id(base, step.record.round_id, update.client),
         "@type": "prov:Entity",
         "commitment": "0x" + update.commitment.hex(),
         "included": not update.reason,
@@ -82,9 +87,11 @@ def _iter_update(base: str, step: Step, update: Contribution) -> Iterator[dict[s
     }
 
 
-def _model_id(base: str, root: bytes) -> str:
-    return f"{base}:model:{root.hex()}"
+def make_model_id(base: str, root: str) -> str:
+    """Return the name of a model by its root, 0x and hex."""
+    return f"{base}:model:{root.removeprefix('0x')}"
 
 
-def _update_id(base: str, step: Step, update: Contribution) -> str:
-    return f"{base}:update:{step.record.round_id}:{update.client}"
+def make_update_id(base: str, round_id: int, client: int) -> str:
+    """Return the name of a client's update in a round."""
+    return f"{base}:update:{round_id}:{client}"

@@ -12,8 +12,10 @@ from typing import Any
 
 import pytest
 from indexed_ledger import Ledger, follow, one
+from planted_index import PlantedIndex, make_update
 
 from ledger.errors import MissingExtra, UsageError
+from ledger.exports.prov_of_index import export_prov
 from ledger.index.export import FORMATS, Exported, export_index
 from ledger.index.sync import ignore
 
@@ -99,3 +101,23 @@ def test_parquet_names_the_extra_that_it_needs(filled: sqlite3.Connection, tmp_p
         export(filled, tmp_path, "parquet")
     assert (raised.value.code, "fedtrail[parquet]" in raised.value.hint) == ("FT103", True)
     assert not (tmp_path / "parquet").exists()
+
+
+def test_the_rounds_of_an_index_are_one_graph_of_provenance(tmp_path: Path) -> None:
+    planted = PlantedIndex(tmp_path / "index.sqlite")
+    planted.run(rounds=2)
+    planted.publish(2, {client: make_update(2, client, [client] * 45, 10 * client) for client in (1, 2, 3)})
+    export_prov(planted.db, tmp_path / "rounds.jsonld")
+    document = json.loads((tmp_path / "rounds.jsonld").read_text())
+    nodes = {node["@id"]: node for node in document["@graph"]}
+    models = [node for node in nodes.values() if "wasGeneratedBy" in node and ":model:" in node["@id"]]
+    assert [len(node["wasDerivedFrom"]) for node in models] == [4, 4]
+    assert models[1]["wasDerivedFrom"][0] == models[0]["@id"]  # round 2 starts from the model of round 1
+    assert {node["grade"] for node in models} == {"CLAIMED"}
+    for node in nodes.values():
+        for relation in ("used", "wasDerivedFrom", "wasGeneratedBy", "wasAssociatedWith", "wasAttributedTo"):
+            named = node.get(relation, [])
+            assert {*([named] if isinstance(named, str) else named)} <= nodes.keys()
+    with pytest.raises(UsageError, match="exists already"):
+        export_prov(planted.db, tmp_path / "rounds.jsonld")
+    planted.db.close()
