@@ -77,7 +77,9 @@ def decode_update(data: bytes, *, want: spec.Expectation, bound: int) -> tuple[s
     blob = spec.decode_vector(data, max_bytes=want.max_bytes)
     spec.verify_header(blob.header, want)
     values = np.frombuffer(blob.payload, dtype="<i4")
-    if values.size and not (-bound <= values.min() and values.max() <= bound):
+    if want.kind is spec.Kind.MASKED:
+        spec.decode_seed_table(blob.seed_table, owner=want.client, degree=want.degree)
+    elif values.size and not (-bound <= values.min() and values.max() <= bound):
         spec.decode_update(data, want=want, bound=bound)  # only the specification accuses
     return blob, values.astype(np.int32, copy=False)
 

@@ -376,6 +376,28 @@ class FundsLocked(RuleError):
     template = "funds of participant {who} are locked: {reason}"
 
 
+class MaskingRefused(RuleError):
+    """A client of a masked round does not go on: its update would be known, or its secrets misused.
+
+    Cause: too few peers take part, or an aggregator asks for secrets that the chain's list of survivors does not allow.
+    Fix: run the round again with more clients; who asks for both secrets of one client is not to be trusted.
+    """
+
+    code = "FT611"
+    template = "client {client} does not {what}"
+
+
+class UnmaskingFailed(RuleError):
+    """The masks of a round cannot be removed; it is abandoned, and nothing of any update is known.
+
+    Cause: more clients dropped out than the task's threshold allows for, or shares are wrong.
+    Fix: run the round again; a lower masking.threshold lets more clients drop out, and needs fewer to collude.
+    """
+
+    code = "FT612"
+    template = "round {round_id} cannot be unmasked: {what}"
+
+
 class IntegrityError(FedtrailError):
     """An audit proved that something is wrong.
 
@@ -499,6 +521,17 @@ class WrongIndex(IntegrityError):
     code = "FT725"
     template = "the index differs from the chain up to block {block} in: {tables}"
     hint_template = "fedtrail index rebuild"
+
+
+class ShareRejected(IntegrityError):
+    """A message between clients of a masked round is not what its sender sealed for this receiver and round.
+
+    Cause: whoever carried it changed, replayed, reordered or redirected it, or swapped a key.
+    Fix: none is needed: a client masks with those peers alone whose messages are right.
+    """
+
+    code = "FT740"
+    template = "the shares of client {client} are rejected: {what}"
 
 
 class EvidenceError(FedtrailError):

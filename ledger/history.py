@@ -67,7 +67,7 @@ def raw_cid(digest: bytes) -> Cid:
 
 def get_max_bytes(task: spec.Task) -> int:
     """Return the largest vector blob of a task that is read: its size, and the allowance for trailing bytes."""
-    return spec.HEADER_BYTES + spec.WORD_BYTES * task.size + spec.TRAILING_ALLOWANCE_BYTES
+    return spec.compute_max_bytes(task.size, task.degree)
 
 
 def fetch(store: BlobReader, cid: Cid | None, max_bytes: int) -> Fetched:

@@ -9,8 +9,15 @@ from functools import cached_property
 
 import numpy as np
 
-from ledger import disputes, krum_disputes, list_disputes, spec
-from ledger.audit import aggregate_by_spec, decode_published, find_wrong_signature, judge_update, make_aux_by_spec
+from ledger import disputes, krum_disputes, list_disputes, spec, unmask_disputes
+from ledger.audit import (
+    aggregate_by_spec,
+    decode_published,
+    find_wrong_signature,
+    judge_update,
+    make_aux_by_spec,
+    read_seed_table,
+)
 from ledger.commitments import Int32Array
 from ledger.disputes import Claim, Proof, Update
 from ledger.errors import NotFoundError
@@ -44,6 +51,22 @@ class _Evidence:
             blob, values = judge_update(self.record, member, self.record.updates[member.client])
             found.append(Update(client=member.client, num_examples=blob.header.num_examples, values=values))
         return found
+
+    @cached_property
+    def masked(self) -> unmask_disputes.Evidence:
+        """The same of a masked round, with the seeds that each client committed to."""
+        updates = []
+        for member in self.members:
+            blob, values = judge_update(self.record, member, self.record.updates[member.client])
+            updates.append(
+                unmask_disputes.MaskedUpdate(
+                    client=member.client,
+                    num_examples=blob.header.num_examples,
+                    values=values,
+                    table=read_seed_table(self.record, blob),
+                )
+            )
+        return unmask_disputes.Evidence(task=self.record.task, claim=self.claim, updates=updates, members=self.members)
 
     @property
     def matrix(self) -> Int32Array:
@@ -151,6 +174,8 @@ def _prove_members(evidence: _Evidence) -> Proof:
 
 
 def _prove_aux(evidence: _Evidence) -> Proof:
+    if evidence.record.task.degree:
+        return _prove_unmasking(evidence, None)
     if evidence.record.task.rule in _BY_DISTANCE:
         return _prove_distances(evidence)
     if evidence.record.task.rule is not spec.Rule.WEIGHTED_MEAN:
@@ -190,6 +215,8 @@ def _name(task: spec.Task) -> str:
 def _prove_aggregate(evidence: _Evidence) -> Proof:
     """A column when the proposed matrix and weights are the true ones, else every client's own update: dearer."""
     task, claim, aggregate = evidence.record.task, evidence.claim, evidence.aggregate
+    if task.degree:
+        return _prove_unmasking(evidence, aggregate)
     params, matrix, weights = evidence.params, evidence.matrix, evidence.weights
     honest = aggregate_by_spec(params, matrix, weights)
     coordinate = int(np.flatnonzero(honest != aggregate)[0])
@@ -207,6 +234,13 @@ def _prove_aggregate(evidence: _Evidence) -> Proof:
         return disputes.prove_weighted_column(claim, task, coordinate, matrix=opening, aggregate=aggregate)
     column = matrix[:, coordinate].tolist()
     return disputes.prove_column(claim, task, coordinate, matrix=opening, column=column, aggregate=aggregate)
+
+
+def _prove_unmasking(evidence: _Evidence, aggregate: Int32Array | None) -> Proof:
+    proof = unmask_disputes.find_fault(evidence.masked, aggregate)
+    if proof is None:
+        raise NotFoundError("the seeds revealed and the unmasked sum are the right ones")
+    return proof
 
 
 def _prove_selection(evidence: _Evidence, coordinate: int) -> Proof:
@@ -227,6 +261,9 @@ def _prove_matrix(evidence: _Evidence) -> Proof:
         different = np.flatnonzero(np.frombuffer(opening[: honest.nbytes], dtype="<i4") != honest)
         if len(different):
             offset, slot = divmod(int(different[0]), len(matrix))
+            if task.degree:
+                coordinate = leaf * width + offset
+                return unmask_disputes.prove_masked_transpose(evidence.masked, coordinate, slot, matrix=opening)
             return disputes.prove_transpose(
                 evidence.claim,
                 task,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from ledger.audit.aggregates import aggregate_by_spec, decode_published, make_aux_by_spec
 from ledger.audit.completeness import find_wrong_signature
 from ledger.audit.replaying import iter_messages, replay
-from ledger.audit.updates import is_published, judge_update, reason_of
+from ledger.audit.updates import is_published, judge_update, read_seed_table, reason_of
 
 __all__ = [
     "aggregate_by_spec",
@@ -18,6 +18,7 @@ __all__ = [
     "iter_messages",
     "judge_update",
     "make_aux_by_spec",
+    "read_seed_table",
     "reason_of",
     "replay",
 ]

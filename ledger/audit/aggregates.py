@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ledger import aggregation, commitments, errors, spec
 from ledger.audit.notes import Notes, make_gap
+from ledger.audit.unmasking import check_reveals, compute_sum
 from ledger.audit.updates import Included
 from ledger.errors import FedtrailError
 from ledger.layout import locate
@@ -51,9 +52,11 @@ def check_aggregate(
     result = None
     if params.rule is spec.Rule.COMPOSED and params.composition is None:
         notes.add("7", make_gap(_name_layout(record), "the layout with the stages of the rule", record))
-    elif params.rule is spec.Rule.SUM32 and params.parameter:
-        # §11 says what the reveals make of it; no program runs such rounds yet, and a gap accuses nobody.
-        notes.add("7", make_gap(Fetched(cid="(masked updates)", data=None), "what the masks hide", record))
+    elif record.task.degree:
+        reveals = check_reveals(notes, included)
+        if reveals is not None:
+            result = compute_sum(notes, matrix, reveals, proposal.aggregate_root)
+            _check_root(notes, "7", result, proposal.aggregate_root, record.aggregate, "aggregate")
     else:
         result = _check_rule(notes, proposal, (params, matrix, included.weights), aggregate, make_aux)
     _check_matrix(notes, proposal, matrix)

@@ -24,17 +24,20 @@ class Included:
     members: list[spec.Member] = field(default_factory=list)
     values: list[NDArray[np.int32]] = field(default_factory=list)
     weights: list[int] = field(default_factory=list)
+    tables: dict[int, tuple[spec.SeedLine, ...]] = field(default_factory=dict)
+    """Seed table by client, in a masked task."""
 
 
 def _expectation(record: RoundRecord, client: int) -> spec.Expectation:
     return spec.Expectation(
-        kind=spec.Kind.UPDATE,
+        kind=spec.Kind.MASKED if record.task.degree else spec.Kind.UPDATE,
         domain_separator=record.domain_separator,
         round_id=record.round_id,
         client=client,
         size=record.task.size,
         scale_bits=record.task.scale_bits,
         leaf_log2=record.task.leaf_log2,
+        degree=record.task.degree,
     )
 
 
@@ -53,17 +56,27 @@ def judge_update(
         raise make_gap(fetched, f"update of client {member.client}", record)
     want = _expectation(record, member.client)
     blob, values = commitments.decode_update(fetched.data, want=want, bound=record.task.bound)
+    root = commitments.compute_vector_root(values, record.task.leaf_log2)
+    if record.task.degree:
+        root = spec.compute_masked_root(root, spec.compute_seeds_root(read_seed_table(record, blob)))
     got = spec.compute_commitment(
         domain_separator=record.domain_separator,
         round_id=record.round_id,
         client=member.client,
         num_examples=blob.header.num_examples,
-        root=commitments.compute_vector_root(values, record.task.leaf_log2),
+        root=root,
     )
     if got != member.commitment:
         what = f"round {record.number}, client {member.client}"
         raise errors.WrongRoot(what=what, got=got.hex(), want=member.commitment.hex())
     return blob, values
+
+
+def read_seed_table(record: RoundRecord, blob: spec.VectorBlob) -> tuple[spec.SeedLine, ...]:
+    """Return the seeds that a judged update of a masked task says it is masked with; nothing in any other task."""
+    if not record.task.degree:
+        return ()
+    return tuple(spec.decode_seed_table(blob.seed_table, owner=blob.header.client, degree=record.task.degree))
 
 
 def _tampered(record: RoundRecord, member: spec.Member, problem: errors.BlobCorrupt) -> errors.WrongRoot:
@@ -91,6 +104,7 @@ def check_updates(notes: Notes, manifest: spec.Manifest) -> Included:
         included.members.append(member)
         included.values.append(values)
         included.weights.append(record.compute_weight(member.client, blob.header.num_examples))
+        included.tables[member.client] = read_seed_table(record, blob)
     return included
 
 

@@ -24,6 +24,7 @@ from ledger.spec.errors import (
     WrongShape,
     WrongVersion,
 )
+from ledger.spec.masks import SEED_LINE_BYTES, decode_seed_table
 from ledger.spec.numbers import INT32_MAX, MAX_NUM_EXAMPLES
 from ledger.spec.tree import DIGEST_BYTES, WORD_BYTES, compute_chunk_root, decode_int32
 
@@ -40,6 +41,8 @@ class Kind(enum.Enum):
     """What a vector is."""
 
     UPDATE = b"U"
+    MASKED = b"S"
+    """An update under masks, with its seed table after the coordinates (§11.9)."""
     AGGREGATE = b"A"
     MODEL = b"M"
 
@@ -86,6 +89,8 @@ class VectorBlob:
     """The header as decoded."""
     payload: bytes
     """4 * size bytes."""
+    seed_table: bytes = b""
+    """Of a masked update: its seed table, 36 bytes a line; empty of any other vector."""
 
     def values(self) -> list[int]:
         """Return the coordinates as integers."""
@@ -96,18 +101,29 @@ class VectorBlob:
         return compute_chunk_root(self.payload, WORD_BYTES << self.header.leaf_log2)
 
 
-def encode_vector(header: VectorHeader, payload: bytes) -> bytes:
+def encode_vector(header: VectorHeader, payload: bytes, seed_table: bytes = b"") -> bytes:
     """Return the canonical blob of a vector (§3.1).
 
-    Raises: WrongLength: payload is not 4 * header.size bytes. TrailingBytes: a digest is longer than 32 bytes.
+    Args: payload: the coordinates. seed_table: of a masked update (§11.2); empty of any other vector.
+    Raises: WrongLength: payload is not 4 * header.size bytes. TrailingBytes: a digest is longer than 32 bytes, or a
+        vector that is not masked has seeds.
     """
     if len(payload) != WORD_BYTES * header.size:
         raise WrongLength(got=HEADER_BYTES + len(payload), want=header.size_bytes)
+    _verify_seed_bytes(header, len(seed_table))
     _verify_length(len(header.domain_separator), DIGEST_BYTES)
     fields = (header.round_id, header.client, header.num_examples, header.size)
     tail = (header.scale_bits, header.leaf_log2)
     magic = (b"FT", header.kind.value, FORMAT_VERSION, header.domain_separator)
-    return HEADER.pack(*magic, *fields, *tail) + payload
+    return HEADER.pack(*magic, *fields, *tail) + payload + seed_table
+
+
+def _verify_seed_bytes(header: VectorHeader, length: int) -> None:
+    if header.kind is not Kind.MASKED and length:
+        raise TrailingBytes(extra=length, want=header.size_bytes)
+    if length % SEED_LINE_BYTES:
+        want = header.size_bytes + length // SEED_LINE_BYTES * SEED_LINE_BYTES
+        raise WrongLength(got=header.size_bytes + length, want=want)
 
 
 def decode_vector(data: bytes, *, max_bytes: int) -> VectorBlob:
@@ -123,9 +139,9 @@ def decode_vector(data: bytes, *, max_bytes: int) -> VectorBlob:
     header = _decode_header(data[:HEADER_BYTES])
     if len(data) < header.size_bytes:
         raise WrongLength(got=len(data), want=header.size_bytes)
-    if len(data) > header.size_bytes:
-        raise TrailingBytes(extra=len(data) - header.size_bytes, want=header.size_bytes)
-    return VectorBlob(header=header, payload=data[HEADER_BYTES:])
+    _verify_seed_bytes(header, len(data) - header.size_bytes)
+    payload, seed_table = data[HEADER_BYTES : header.size_bytes], data[header.size_bytes :]
+    return VectorBlob(header=header, payload=payload, seed_table=seed_table)
 
 
 def _decode_header(data: bytes) -> VectorHeader:
@@ -152,7 +168,7 @@ class Expectation:
     """What a vector must say to belong where it was found: all of it fixed by chain state."""
 
     kind: Kind
-    """Update, aggregate or model."""
+    """Update, masked update, aggregate or model."""
     domain_separator: bytes
     """Of the RoundLedger."""
     round_id: int
@@ -165,11 +181,22 @@ class Expectation:
     """The task's scale."""
     leaf_log2: int
     """The task's leaf size."""
+    degree: int = 0
+    """Of a masked update: the most peers that its seed table may list."""
 
     @property
     def max_bytes(self) -> int:
         """Largest blob that is parsed: this shape, and a little more, to tell trailing bytes from a flood."""
-        return HEADER_BYTES + WORD_BYTES * self.size + TRAILING_ALLOWANCE_BYTES
+        return compute_max_bytes(self.size, self.degree)
+
+
+def compute_max_bytes(size: int, degree: int = 0) -> int:
+    """Return the largest vector blob of a task that is read (§3.1 check 1).
+
+    Args: size: the task's coordinates. degree: of a masked task, else 0.
+    """
+    table_bytes = SEED_LINE_BYTES * (degree + 1) if degree else 0
+    return HEADER_BYTES + WORD_BYTES * size + table_bytes + TRAILING_ALLOWANCE_BYTES
 
 
 def verify_header(header: VectorHeader, want: Expectation) -> None:
@@ -188,7 +215,7 @@ def verify_header(header: VectorHeader, want: Expectation) -> None:
     for field in ("size", "scale_bits", "leaf_log2"):
         if getattr(header, field) != getattr(want, field):
             raise WrongShape(field=field, got=getattr(header, field), want=getattr(want, field))
-    if header.kind is Kind.UPDATE and header.num_examples == 0:
+    if header.kind in (Kind.UPDATE, Kind.MASKED) and header.num_examples == 0:
         raise WrongExamples(got=0, want=MAX_NUM_EXAMPLES)
 
 
@@ -205,11 +232,16 @@ def verify_range(values: list[int], bound: int) -> None:
 def decode_update(data: bytes, *, want: Expectation, bound: int) -> VectorBlob:
     """Return the update in data if it is canonical, belongs to `want` and is in range (§3.2).
 
-    Raises: every SpecError of decode_vector, verify_header and verify_range.
+    A masked update has no range; its seed table is judged instead (§11.9).
+
+    Raises: every SpecError of decode_vector, verify_header and verify_range, or masks.decode_seed_table.
     """
     blob = decode_vector(data, max_bytes=want.max_bytes)
     verify_header(blob.header, want)
-    verify_range(blob.values(), min(bound, INT32_MAX))
+    if want.kind is Kind.MASKED:
+        decode_seed_table(blob.seed_table, owner=want.client, degree=want.degree)
+    else:
+        verify_range(blob.values(), min(bound, INT32_MAX))
     return blob
 
 

@@ -27,6 +27,9 @@ _LINE = struct.Struct(">I32s")
 _REVEAL = struct.Struct(">II32s")
 _BLOCK = struct.Struct("<8I")
 
+SEED_LINE_BYTES = _LINE.size
+"""A line of a seed table: peer u32 and a commitment."""
+
 
 def expand_block(seed: bytes, block: int) -> tuple[int, ...]:
     """Return eight mask words: sha256(seed | block u64) read as little-endian u32 (§11.1).

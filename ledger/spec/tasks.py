@@ -82,6 +82,11 @@ class Task:
     script_digest: bytes
     """SHA-256 of the round script."""
 
+    @property
+    def degree(self) -> int:
+        """Most peers of a client of a masked task (§11); 0 where updates are not masked."""
+        return self.rule_param if self.rule is Rule.SUM32 else 0
+
     def rule_params(self) -> RuleParams:
         """Return what `aggregate` needs."""
         return RuleParams(

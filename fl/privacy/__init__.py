@@ -1,0 +1,1 @@
+"""What keeps a client's data private: noise and its mechanisms."""

@@ -1,0 +1,93 @@
+"""The aggregator of a masked round: which seeds it needs, and how it gets them from what clients hand out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from fl.privacy.secagg.client import Answer, Request
+from fl.privacy.secagg.graph import Setting
+from fl.privacy.secagg.keys import agree, compute_public_key, derive_pair_seed
+from fl.privacy.secagg.shares import join
+from ledger import spec
+from ledger.errors import UnmaskingFailed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unmasker:
+    """What the aggregator knows of a masked round when its data phase is over."""
+
+    setting: Setting
+    """What the chain says."""
+    hellos: Mapping[int, bytes]
+    """Public keys of the round, by client."""
+    tables: Mapping[int, tuple[spec.SeedLine, ...]]
+    """Seed table of every client that is in the sum."""
+
+    @property
+    def survivors(self) -> frozenset[int]:
+        """Who is in the sum."""
+        return frozenset(self.tables)
+
+    def make_request(self) -> Request:
+        """Return what is asked of every survivor; the same of all.
+
+        Raises: UnmaskingFailed: fewer clients than the quorum are in the sum: nobody is asked for anything.
+        """
+        if len(self.tables) < self.setting.quorum:
+            what = f"{len(self.tables)} updates are in the sum, {self.setting.quorum} are needed"
+            raise UnmaskingFailed(round_id=self.setting.round_id, what=what)
+        pairs = {peer for _, peer in spec.compute_needed(self.tables) if peer != spec.SELF}
+        return Request(own_of=self.survivors, keys_of=frozenset(pairs - self.survivors))
+
+    def recover(self, answers: Iterable[Answer]) -> list[spec.Reveal]:
+        """Return the seeds that must be revealed (§11.5), each the one that its owner committed to.
+
+        Raises: UnmaskingFailed: a seed cannot be had from these answers; nothing of any update is known then.
+        """
+        answers = list(answers)
+        given = {answer.client: answer.own_seed for answer in answers}
+        keys: dict[int, bytes] = {}
+        reveals = []
+        for (owner, peer), commitment in spec.compute_needed(self.tables).items():
+            if peer == spec.SELF:
+                seed = self._find_own(owner, commitment, given, answers)
+            else:
+                if peer not in keys:
+                    keys[peer] = self._recover_key(peer, answers)
+                seed = self._derive(keys[peer], owner, peer)
+            self._verify(owner, peer, seed, commitment)
+            reveals.append(spec.Reveal(owner=owner, peer=peer, seed=seed))
+        return reveals
+
+    def _find_own(self, owner: int, commitment: bytes, given: Mapping[int, bytes], answers: list[Answer]) -> bytes:
+        own = given.get(owner, b"")
+        if len(own) == spec.SEED_BYTES and spec.compute_seed_commitment(own) == commitment:
+            return own
+        return self._join(owner, {a.client: a.own_shares[owner] for a in answers if owner in a.own_shares})
+
+    def _recover_key(self, peer: int, answers: list[Answer]) -> bytes:
+        if peer in self.survivors or peer not in self.hellos:
+            # Two survivors that state different seeds: neither's secrets may be asked for.
+            raise UnmaskingFailed(round_id=self.setting.round_id, what=f"a seed with client {peer} is nobody's to give")
+        key = self._join(peer, {a.client: a.key_shares[peer] for a in answers if peer in a.key_shares})
+        if compute_public_key(key) != self.hellos[peer]:
+            raise UnmaskingFailed(round_id=self.setting.round_id, what=f"wrong shares of the key of client {peer}")
+        return key
+
+    def _join(self, client: int, shares: Mapping[int, bytes]) -> bytes:
+        want = self.setting.threshold
+        if len(shares) < want:
+            what = f"{len(shares)} shares of client {client}, {want} are needed"
+            raise UnmaskingFailed(round_id=self.setting.round_id, what=what)
+        return join(dict(sorted(shares.items())[:want]))
+
+    def _derive(self, key: bytes, owner: int, peer: int) -> bytes:
+        secret = agree(key, self.hellos[owner], peer=owner)
+        pair = {client: self.hellos[client] for client in (owner, peer)}
+        return derive_pair_seed(secret, context=self.setting.context, keys=pair)
+
+    def _verify(self, owner: int, peer: int, seed: bytes, commitment: bytes) -> None:
+        if spec.compute_seed_commitment(seed) != commitment:
+            what = f"the seed of ({owner}, {peer}) is not the one that client {owner} committed to"
+            raise UnmaskingFailed(round_id=self.setting.round_id, what=what)

@@ -1,0 +1,63 @@
+"""Masks and unmasked sums on arrays, equal to `spec.masks` bit for bit (docs/protocol.md §11.1, §11.4, §11.6).
+
+All of it is unsigned 32-bit arithmetic, which wraps modulo 2**32 by definition: no range has to be proved.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ledger import spec
+from ledger.aggregation.blocks import Int32Array
+from ledger.aggregation.coordinatewise import compute_sum32
+from ledger.spec.errors import WrongLength
+
+_WORDS_PER_BLOCK = 8
+
+
+def expand_mask(seed: bytes, size: int) -> NDArray[np.uint32]:
+    """Return the mask words of coordinates 0 to size - 1 as uint32[size] (§11.1).
+
+    Raises: WrongLength: the seed is not 32 bytes.
+    """
+    if len(seed) != spec.SEED_BYTES:
+        raise WrongLength(got=len(seed), want=spec.SEED_BYTES)
+    blocks = -(-size // _WORDS_PER_BLOCK)
+    numbers = np.arange(blocks, dtype=">u8").tobytes()
+    sha256 = hashlib.sha256
+    digests = [sha256(seed + numbers[at : at + 8]).digest() for at in range(0, len(numbers), 8)]
+    return np.frombuffer(b"".join(digests), dtype="<u4")[:size].astype(np.uint32, copy=False)
+
+
+def apply_masks(update: Int32Array, owner: int, seeds: Mapping[int, bytes]) -> Int32Array:
+    """Return the masked update, as `spec.apply_masks` does (§11.4).
+
+    Args: update: int32[d]. owner: the client. seeds: 32 bytes by peer; spec.SELF for the client's own.
+    """
+    total = update.view(np.uint32).copy()
+    for peer, seed in seeds.items():
+        _add(total, seed, spec.compute_sign(owner, peer))
+    return total.view(np.int32)
+
+
+def compute_unmasked_sum(masked: Int32Array, reveals: Iterable[spec.Reveal]) -> Int32Array:
+    """Return the sum of masked updates without the revealed masks, as `spec.compute_unmasked_sum` does (§11.6).
+
+    Args: masked: int32[n, d].
+    """
+    total = compute_sum32(masked).view(np.uint32)
+    for reveal in reveals:
+        _add(total, reveal.seed, -spec.compute_sign(reveal.owner, reveal.peer))
+    return total.view(np.int32)
+
+
+def _add(total: NDArray[np.uint32], seed: bytes, sign: int) -> None:
+    mask = expand_mask(seed, len(total))
+    if sign > 0:
+        np.add(total, mask, out=total)
+    else:
+        np.subtract(total, mask, out=total)
