@@ -570,6 +570,18 @@ class Unanchored(EvidenceError):
 
 class FindingsError(FedtrailError):
     """Something was found that was expected not to be.
+class UnknownTerm(EvidenceError):
+    """A task is bound by something that this program cannot judge.
+
+    Cause: the layout of the task has a term of a later version, or one whose text nobody can read.
+    Fix: replay with the version that made the task; the message names the term.
+    """
+
+    code = "FT803"
+    template = "round {round_id} is bound by the term '{term}', which cannot be judged here: {why}"
+    hint_template = "replay with a version that knows the term"
+
+
 
     Cause: a run ended otherwise than the `expect:` of its script says, or an audit found what `--fail-on` names.
     Fix: the message lists each expectation with the value found, or each question with the number of its findings.
@@ -650,6 +662,7 @@ __all__ = [
     "Unavailable",
     "UsageError",
     "WrongChain",
+    "UnknownTerm",
     "WrongClient",
     "WrongCode",
     "WrongDomain",

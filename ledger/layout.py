@@ -12,7 +12,7 @@ Tensors lie one after the other in the order listed, each in row-major order. Th
 
 What else binds a task's rounds, such as how updates are validated, stands beside it as terms, in rising name:
 
-    {"format":"fedtrail-layout-3","rule":"...","terms":[["validation","norm(3)"]],"tensors":[...]}
+    {"format":"fedtrail-layout-3","rule":"...","terms":[["validation","norm(300)"]],"tensors":[...]}
 """
 
 from __future__ import annotations
@@ -32,6 +32,8 @@ MAX_NAME_CHARACTERS = 256
 MAX_DIMENSIONS = 16
 MAX_TERMS = 16
 MAX_TERM_CHARACTERS = 1000
+KNOWN_TERMS = ("validation",)
+"""Terms that a replay judges by; with any other, it cannot tell whether a round is honest."""
 MAX_DEPTH = 4
 """The object, the list of tensors, a tensor, its shape."""
 

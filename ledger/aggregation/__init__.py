@@ -7,6 +7,7 @@ exact integer, so that neither the block size nor the number of threads can chan
 
 from __future__ import annotations
 
+from ledger.aggregation.cohorts import judge_cohort
 from ledger.aggregation.rules import aggregate, apply_model_step, compute_aux, select_updates
 
-__all__ = ["aggregate", "apply_model_step", "compute_aux", "select_updates"]
+__all__ = ["aggregate", "apply_model_step", "compute_aux", "judge_cohort", "select_updates"]

@@ -2,8 +2,8 @@
 
 Fast paths, contracts and documents are compared with this package through shared vectors and property tests.
 Sections: numbers (§1), tree (§2), blobs (§3), commitment (§4.1 to §4.6), proposals (§4.7, §4.8), rules (§5),
-auxiliary (§5.8), tasks (§6.1), rounds (§6), pauses (§6.8), errors, keccak. Callers write `from ledger import spec` and
-name what they use: `spec.encode_vector(...)`.
+auxiliary (§5.8), tasks (§6.1), rounds (§6), pauses (§6.8), validation (§12), errors, keccak.
+Callers write `from ledger import spec` and name what they use: `spec.encode_vector(...)`.
 """
 
 from __future__ import annotations
@@ -91,9 +91,13 @@ from ledger.spec.compositions import (
 )
 from ledger.spec.errors import (
     BadProof,
+    DistantUpdate,
     DuplicateCommitment,
+    DuplicateUpdate,
+    FaintUpdate,
     FedtrailError,
     InvalidTask,
+    LongUpdate,
     NonFinite,
     NotCanonical,
     OutOfRange,
@@ -102,6 +106,7 @@ from ledger.spec.errors import (
     RuleError,
     RuleNotApplicable,
     SpecError,
+    StaleUpdate,
     TrailingBytes,
     WrongClient,
     WrongDomain,
@@ -113,6 +118,7 @@ from ledger.spec.errors import (
     WrongShape,
     WrongSigner,
     WrongVersion,
+    ZeroUpdate,
 )
 from ledger.spec.gram import compute_scores_from_distances, select_lowest
 from ledger.spec.keccak import (
@@ -244,6 +250,14 @@ from ledger.spec.tree import (
     split_chunks,
     verify_inclusion,
 )
+from ledger.spec.validation import (
+    REASONS,
+    Rejections,
+    Validation,
+    decode_validation,
+    encode_validation,
+    judge_cohort,
+)
 
 __all__ = [
     "AVAILABLE_TYPE",
@@ -270,6 +284,7 @@ __all__ = [
     "MAX_SIZE",
     "NO_BOARD",
     "PUBLICATION_TYPE",
+    "REASONS",
     "RECEIPT_TYPE",
     "REGISTER_TYPE",
     "REGISTRY_NAME",
@@ -289,11 +304,15 @@ __all__ = [
     "Composition",
     "ContentId",
     "Context",
+    "DistantUpdate",
     "DuplicateCommitment",
+    "DuplicateUpdate",
     "Expectation",
+    "FaintUpdate",
     "FedtrailError",
     "InvalidTask",
     "Kind",
+    "LongUpdate",
     "Manifest",
     "ManifestEntry",
     "Member",
@@ -305,6 +324,7 @@ __all__ = [
     "Phase",
     "Proposal",
     "QuorumNotMet",
+    "Rejections",
     "Reveal",
     "Round",
     "Rule",
@@ -315,9 +335,11 @@ __all__ = [
     "SignedMember",
     "SpecError",
     "Stage",
+    "StaleUpdate",
     "Task",
     "TaskState",
     "TrailingBytes",
+    "Validation",
     "VectorBlob",
     "VectorHeader",
     "WrongClient",
@@ -330,6 +352,7 @@ __all__ = [
     "WrongShape",
     "WrongSigner",
     "WrongVersion",
+    "ZeroUpdate",
     "aggregate",
     "apply_abandon",
     "apply_commits",
@@ -411,6 +434,7 @@ __all__ = [
     "decode_signed_list",
     "decode_spends",
     "decode_update",
+    "decode_validation",
     "decode_vector",
     "decode_weights",
     "dequantize",
@@ -430,12 +454,14 @@ __all__ = [
     "encode_signed_list",
     "encode_spends",
     "encode_task",
+    "encode_validation",
     "encode_vector",
     "encode_weights",
     "expand_mask",
     "hash_leaf",
     "hash_node",
     "is_cancelled",
+    "judge_cohort",
     "keccak256",
     "make_outcome",
     "quantize",

@@ -5,6 +5,7 @@ FedtrailError                 every error that users meet carries an FTnnn code 
 │   ├── WrongLength, TrailingBytes, WrongVersion, WrongShape, NotCanonical
 │   ├── OutOfRange, Oversized, NonFinite, WrongExamples
 │   ├── WrongSigner, WrongRound, WrongDomain, WrongClient, WrongRoot
+│   ├── ZeroUpdate, StaleUpdate, DuplicateUpdate, LongUpdate, FaintUpdate, DistantUpdate
 │   └── BadProof
 └── RuleError      exit 6     the protocol refuses: phase, deadline, quorum, duplicate
     └── WrongPhase, DuplicateCommitment, QuorumNotMet, RuleNotApplicable, InvalidTask
@@ -206,6 +207,74 @@ class WrongRoot(SpecError):
     code = "FT701"
     template = "update-tampered: {what}: the bytes hash to {got}, the chain committed {want}"
     hint_template = "ask its author or another pin holder for the original"
+
+
+class ZeroUpdate(SpecError):
+    """Every coordinate of the update is 0: its client contributed nothing.
+
+    Cause: a free-rider, or a client whose training changed nothing.
+    Fix: train before committing; a client without data stays out of the round.
+    """
+
+    code = "FT730"
+    template = "the update of client {client} is all zeros"
+
+
+class StaleUpdate(SpecError):
+    """The update is what the last round added to the model, once more or reversed.
+
+    Cause: a free-rider that replays the aggregate, or a client that contributes nothing beyond it.
+    Fix: train on this round's model; the task's validation states the limit, and a client may contest the rejection.
+    """
+
+    code = "FT731"
+    template = "the update of client {client} has cosine {got} with the last aggregate, the limit is {want}"
+
+
+class DuplicateUpdate(SpecError):
+    """The update points the same way as that of another client.
+
+    Cause: one party under several identities, or two clients that train on the same data.
+    Fix: one identity for one party; which of two was first no statistics can tell, and a client may contest.
+    """
+
+    code = "FT732"
+    template = "the update of client {client} has cosine {got} with that of client {other}, the limit is {want}"
+
+
+class LongUpdate(SpecError):
+    """The update is much longer than those of most clients.
+
+    Cause: an attempt to outweigh the others, or training that diverged.
+    Fix: clip updates, lower the learning rate; the task's validation states the limit, and a client may contest.
+    """
+
+    code = "FT733"
+    template = "the norm of client {client}'s update is {got} times the median, the limit is {want}"
+
+
+class FaintUpdate(SpecError):
+    """The update is much shorter than those of most clients.
+
+    Cause: a free-rider that sends a little noise, or a client with hardly any data.
+    Fix: train as long as the task says; the task's validation states the limit, and a client may contest.
+    """
+
+    code = "FT734"
+    template = "the norm of client {client}'s update is {got} times the median, at least {want} is asked for"
+
+
+class DistantUpdate(SpecError):
+    """The update is much farther from the others than these are from each other.
+
+    Cause: a poisoned update, or data unlike everybody else's.
+    Fix: compare the data's distribution; the task's validation states the limit, and a client may contest.
+    """
+
+    code = "FT735"
+    template = (
+        "the median distance of client {client}'s update to the others is {got} times the usual, the limit is {want}"
+    )
 
 
 class BadProof(SpecError):

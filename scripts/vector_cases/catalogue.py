@@ -17,6 +17,7 @@ from vector_cases import (
     rules,
     tasks,
     tree,
+    validation,
 )
 from vector_cases.case import COMPUTED, Case, dump
 from vector_cases.operations import run
@@ -34,6 +35,7 @@ SECTIONS = (
     tasks,
     rounds,
     masks,
+    validation,
 )
 
 

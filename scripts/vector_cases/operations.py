@@ -60,6 +60,11 @@ def _composition(i: Input) -> Any:
     return {"min_updates": composition.min_updates, "selects_only": composition.selects_only}
 
 
+def name_reasons(rejections: spec.Rejections) -> list[list[Any]]:
+    """Return who is rejected and the code of the reason, in rising client number."""
+    return [[client, reason.code] for client, reason in rejections.items()]
+
+
 def _weight(i: Input) -> int:
     params = spec.RuleParams(
         rule=spec.Rule.WEIGHTED_MEAN,
@@ -299,6 +304,11 @@ OPERATIONS: dict[str, Callable[[Input], Any]] = {
     "encode_weights": lambda i: spec.encode_weights(i["weights"]),
     "decode_weights": lambda i: spec.decode_weights(from_hex(i["data"]), count=i["count"]),
     "aux": lambda i: spec.compute_aux(rule_params(i), i["updates"], i["weights"]),
+    # validation
+    "decode_validation": lambda i: str(spec.decode_validation(i["text"].encode())),
+    "judge_cohort": lambda i: name_reasons(
+        spec.judge_cohort(spec.decode_validation(i["validation"].encode()), i["updates"], i["clients"], i["previous"])
+    ),
     # masks
     **masks.OPERATIONS,
     # rounds

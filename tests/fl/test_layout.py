@@ -30,11 +30,11 @@ def layout_json(tensors: object, **more: object) -> bytes:
 
 
 def test_terms_are_part_of_the_document_and_are_found_by_name() -> None:
-    layout = Layout(names=("w",), shapes=((4,),), terms=(("masking", "degree(3)"), ("validation", "norm(3)")))
-    want = b'"format":"fedtrail-layout-3","terms":[["masking","degree(3)"],["validation","norm(3)"]],"tensors"'
+    layout = Layout(names=("w",), shapes=((4,),), terms=(("masking", "degree(3)"), ("validation", "norm(300)")))
+    want = b'"format":"fedtrail-layout-3","terms":[["masking","degree(3)"],["validation","norm(300)"]],"tensors"'
     assert want in encode_layout(layout)
     assert decode_layout(encode_layout(layout)) == layout
-    assert (layout.term("validation"), layout.term("noise")) == ("norm(3)", None)
+    assert (layout.term("validation"), layout.term("noise")) == ("norm(300)", None)
 
 
 def test_layout_bytes_are_those_of_the_documented_example() -> None:

@@ -31,7 +31,7 @@ CLAUSES = [
     "§3.3",
 ]
 CLAUSES += [f"§4.{i}" for i in range(1, 9)] + [f"§5.{i}" for i in range(1, 9)] + [f"§6.{i}" for i in range(1, 9)]
-CLAUSES += [f"§11.{i}" for i in range(1, 8)]
+CLAUSES += [f"§11.{i}" for i in range(1, 8)] + ["§12.1", "§12.2"]
 
 
 @pytest.mark.parametrize("vector", ALL, ids=lambda vector: vector.name)

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from vector_cases.case import from_float_bits, from_hex, to_json
 from vector_cases.files import Vector, load_vectors
-from vector_cases.operations import composed_params, expectation, rule_params
+from vector_cases.operations import composed_params, expectation, name_reasons, rule_params
 
 from fl import quantization
 from ledger import commitments, spec
-from ledger.aggregation import aggregate, apply_model_step, compute_aux
+from ledger.aggregation import aggregate, apply_model_step, compute_aux, judge_cohort
 
 Input = Mapping[str, Any]
 
@@ -62,6 +62,12 @@ def _compose(i: Input) -> Any:
     return {"aggregate": aggregate(params, updates, i["weights"]).tolist(), "aux": aux}
 
 
+def _judge_cohort(i: Input) -> Any:
+    validation, previous = spec.decode_validation(i["validation"].encode()), i["previous"]
+    before = None if previous is None else _array(previous)
+    return name_reasons(judge_cohort(validation, list(_matrix(i["updates"])), i["clients"], before))
+
+
 FAST: dict[str, Callable[[Input], Any]] = {
     "vector_root": lambda i: commitments.compute_vector_root(_array(i["values"]), i["leaf_log2"]),
     "matrix_root": lambda i: commitments.compute_matrix_root(_matrix(i["updates"]), i["matrix_log2"]),
@@ -73,6 +79,7 @@ FAST: dict[str, Callable[[Input], Any]] = {
     "aggregate": lambda i: aggregate(rule_params(i), _matrix(i["updates"]), i["weights"]).tolist(),
     "compose": _compose,
     "model_step": lambda i: apply_model_step(_array(i["model"]), _array(i["aggregate"])).tolist(),
+    "judge_cohort": _judge_cohort,
 }
 
 
