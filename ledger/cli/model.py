@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from ledger.cli.bundle import password_of
 from ledger.cli.lazy import LazyGroup
 from ledger.cli.output import format_option, print_record, print_rows
 from ledger.cli.progress import progress_bar, say
@@ -75,10 +76,11 @@ def export(
 
     Every fact carries its grade. `model_signing verify key` checks what --sign wrote.
     """
+    from ledger.bundle.sealing import load_signing_key
     from ledger.exports import folder as folders
     from ledger.exports.story import tell
 
-    signer = folders.load_attester(attester) if attester else None
+    signer = load_signing_key(attester, password_of(attester)) if attester else None
     with progress_bar() as bar:
         bar.update(0, 2, "replay")
         story = tell(session.chain, session.store, _find_round(session, run_name, number))

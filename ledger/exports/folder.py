@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from importlib.metadata import version as get_version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -100,28 +100,6 @@ def sign_folder(folder: Path, key: Path) -> None:
         config.sign(folder, target)
     except (ValueError, TypeError, OSError) as problem:
         raise ConfigurationError(f"the key {key} cannot sign a model: {problem}") from None
-
-
-def load_attester(path: Path) -> Ed25519PrivateKey:
-    """Return an Ed25519 key from a PEM file, encrypted with FEDTRAIL_KEY_PASSWORD or not at all.
-
-    Raises: ConfigurationError: it is not there, locked, or of another kind.
-    """
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-    from cryptography.hazmat.primitives.serialization import load_pem_private_key
-
-    password = os.environ.get(PASSWORD_VARIABLE)
-    load: Callable[[bytes | None], object] = lambda secret: load_pem_private_key(path.read_bytes(), secret)  # noqa: E731
-    try:
-        try:
-            key = load(None)
-        except TypeError:  # it is encrypted
-            key = load(password.encode() if password else None)
-    except (ValueError, TypeError, OSError) as problem:
-        raise ConfigurationError(f"the key {path} cannot be read: {problem}") from None
-    if not isinstance(key, Ed25519PrivateKey):
-        raise ConfigurationError(f"the key {path} is no Ed25519 key", hint="openssl genpkey -algorithm ed25519")
-    return key
 
 
 def _to_json(value: object) -> bytes:
