@@ -534,6 +534,19 @@ class ShareRejected(IntegrityError):
     template = "the shares of client {client} are rejected: {what}"
 
 
+class WrongScore(IntegrityError):
+    """A score that was recorded of a client is not what the round's updates give.
+
+    Cause: whoever recorded it made a mistake, or made it up.
+    Fix: fedtrail score recompute shows every value; believe the recomputed ones, and doubt who recorded the others.
+    """
+
+    code = "FT727"
+    template = (
+        "round {round_id}, client {client}: participant {scorer} recorded {kind} {got}, the round's updates give {want}"
+    )
+
+
 class EvidenceError(FedtrailError):
     """Evidence could not be fetched. Not an accusation.
 
@@ -568,8 +581,6 @@ class Unanchored(EvidenceError):
     hint_template = "name what you trust: --trust FILE"
 
 
-class FindingsError(FedtrailError):
-    """Something was found that was expected not to be.
 class UnknownTerm(EvidenceError):
     """A task is bound by something that this program cannot judge.
 
@@ -582,6 +593,8 @@ class UnknownTerm(EvidenceError):
     hint_template = "replay with a version that knows the term"
 
 
+class FindingsError(FedtrailError):
+    """Something was found that was expected not to be.
 
     Cause: a run ended otherwise than the `expect:` of its script says, or an audit found what `--fail-on` names.
     Fix: the message lists each expectation with the value found, or each question with the number of its findings.
@@ -660,9 +673,9 @@ __all__ = [
     "TrailingBytes",
     "Unanchored",
     "Unavailable",
+    "UnknownTerm",
     "UsageError",
     "WrongChain",
-    "UnknownTerm",
     "WrongClient",
     "WrongCode",
     "WrongDomain",
@@ -673,6 +686,7 @@ __all__ = [
     "WrongPhase",
     "WrongRoot",
     "WrongRound",
+    "WrongScore",
     "WrongShape",
     "WrongSigner",
     "WrongVersion",
