@@ -1,4 +1,4 @@
-"""Fast path of the specification's trees, hashes and update decoding: numpy and hashlib, no I/O.
+"""Fast path of the specification's trees, hashes and update decoding: numpy and hashlib or compiled kernels, no I/O.
 
 Every function returns what its namesake in `ledger.spec` returns, bit for bit (shared vectors and property tests).
 It may only suspect: when something looks wrong, `spec` looks again and its error is the one that is raised.
@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from eth_utils.crypto import keccak
 
-from ledger import spec
+from ledger import kernels, spec
 from ledger.spec.errors import BadProof, WrongShape
 
 Int32Array = npt.NDArray[np.int32]
@@ -31,7 +31,9 @@ def compute_vector_root(values: Int32Array, leaf_log2: int) -> bytes:
     Raises: WrongShape: values is no vector of int32.
     Clause: §2.2, §2.3.
     """
-    return spec.compute_root(_hash_leaves(_encode_values(values), spec.WORD_BYTES << leaf_log2))
+    data = _encode_values(values)
+    fast = kernels.find_for_bytes(len(data))
+    return _climb(_hash_leaves(data, spec.WORD_BYTES << leaf_log2, fast), fast)[-1]
 
 
 def compute_matrix_root(updates: Int32Array, matrix_log2: int) -> bytes:
@@ -45,10 +47,9 @@ def compute_matrix_root(updates: Int32Array, matrix_log2: int) -> bytes:
     """
     _verify_array(updates, dimensions=2)
     leaf_bytes = len(updates) * spec.WORD_BYTES << matrix_log2
-    leaves: list[bytes] = []
-    for block in _iter_transposed(updates, matrix_log2):
-        leaves += _hash_leaves(block, leaf_bytes)
-    return spec.compute_root(leaves or [spec.hash_leaf(b"")])
+    fast = kernels.find_for_bytes(updates.nbytes)
+    leaves = b"".join(_hash_leaves(block, leaf_bytes, fast) for block in _iter_transposed(updates, matrix_log2))
+    return _climb(leaves or spec.hash_leaf(b""), fast)[-1]
 
 
 def compute_opening(values: Int32Array, leaf_log2: int, leaf_index: int) -> tuple[bytes, list[bytes]]:
@@ -59,11 +60,13 @@ def compute_opening(values: Int32Array, leaf_log2: int, leaf_index: int) -> tupl
     Clause: §2.5.
     """
     data, chunk_bytes = _encode_values(values), spec.WORD_BYTES << leaf_log2
-    leaves = _hash_leaves(data, chunk_bytes)
-    if not 0 <= leaf_index < len(leaves):
-        raise BadProof(what=f"index {leaf_index} of {len(leaves)} leaves")
+    fast = kernels.find_for_bytes(len(data))
+    leaves = _hash_leaves(data, chunk_bytes, fast)
+    count = len(leaves) // spec.DIGEST_BYTES
+    if not 0 <= leaf_index < count:
+        raise BadProof(what=f"index {leaf_index} of {count} leaves")
     chunk = bytes(data[leaf_index * chunk_bytes : (leaf_index + 1) * chunk_bytes])
-    return chunk, spec.compute_inclusion_proof(leaves, leaf_index)
+    return chunk, _read_path(_climb(leaves, fast), leaf_index)
 
 
 def decode_update(data: bytes, *, want: spec.Expectation, bound: int) -> tuple[spec.VectorBlob, Int32Array]:
@@ -151,10 +154,40 @@ def _iter_transposed(updates: Int32Array, matrix_log2: int) -> Iterator[memoryvi
         yield _encode_values(updates[:, start : start + step].T.reshape(-1))
 
 
-def _hash_leaves(data: memoryview, chunk_bytes: int) -> list[bytes]:
-    prefixed, leaves = hashlib.sha256(_LEAF_PREFIX), []
+def _hash_leaves(data: memoryview, chunk_bytes: int, fast: kernels.Kernels | None) -> bytes:
+    """Return the digests of all leaves, one after the other; the last chunk may be short, no data is an empty one."""
+    whole = len(data) - len(data) % chunk_bytes
+    digests = _hash_chunks(_LEAF_PREFIX, data[:whole], chunk_bytes, fast) if whole else b""
+    return digests if whole and whole == len(data) else digests + spec.hash_leaf(bytes(data[whole:]))
+
+
+def _climb(leaves: bytes, fast: kernels.Kernels | None) -> list[bytes]:
+    """Return all levels of a tree from the leaves up: digests one after the other, an odd last one unchanged (§2.2)."""
+    levels, pair = [leaves], 2 * spec.DIGEST_BYTES
+    while len(levels[-1]) > spec.DIGEST_BYTES:
+        level = memoryview(levels[-1])
+        whole = len(level) - len(level) % pair
+        levels.append(_hash_chunks(_NODE_PREFIX, level[:whole], pair, fast) + bytes(level[whole:]))
+    return levels
+
+
+def _read_path(levels: Sequence[bytes], index: int) -> list[bytes]:
+    """Return the sibling digests from leaf `index` up to the root (§2.5)."""
+    path = []
+    for level in levels[:-1]:
+        sibling = level[(index ^ 1) * spec.DIGEST_BYTES :][: spec.DIGEST_BYTES]
+        path += [sibling] if sibling else []  # an odd last digest has none
+        index //= 2
+    return path
+
+
+def _hash_chunks(prefix: bytes, data: memoryview, chunk_bytes: int, fast: kernels.Kernels | None) -> bytes:
+    compiled = None if fast is None else fast.hash_chunks(prefix, data, chunk_bytes)
+    if compiled is not None:
+        return compiled
+    prefixed, digests = hashlib.sha256(prefix), []
     for start in range(0, len(data), chunk_bytes):
-        leaf = prefixed.copy()  # cheaper than joining the prefix to every chunk
-        leaf.update(data[start : start + chunk_bytes])
-        leaves.append(leaf.digest())
-    return leaves or [prefixed.digest()]
+        chunk = prefixed.copy()  # cheaper than joining the prefix to every chunk
+        chunk.update(data[start : start + chunk_bytes])
+        digests.append(chunk.digest())
+    return b"".join(digests)

@@ -98,7 +98,7 @@ def test_no_bytes_from_strangers_become_code(file):
 
 
 def test_command_line_starts_without_heavy_libraries():
-    heavy = ("torch", "numba", "web3", "sklearn", "scipy", "pandas")
+    heavy = ("torch", "numba", "llvmlite", "web3", "sklearn", "scipy", "pandas")
     report = "import sys, ledger.cli; print([m for m in sys.argv[1:] if m in sys.modules])"
     command = [sys.executable, "-c", report, *heavy]
     assert subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT).stdout.strip() == "[]"

@@ -1,5 +1,7 @@
 """Rules that treat every coordinate by itself: sums, means, median, trimmed mean (docs/protocol.md §5.1 to §5.5).
 
+Large rounds are left to compiled kernels where there are any (`ledger.kernels`).
+
 Ranges, with n < 2**16 updates, |x| <= bound < 2**23 after clamping and weights < 2**20: a sum stays below
 2**16 * 2**23 = 2**39, a weighted sum below 2**16 * 2**20 * 2**23 = 2**59, a sum of weights below 2**36. All of
 it, doubled for rounding too, fits int64. Every result lies between the smallest and the largest x, thus fits int32.
@@ -12,6 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from ledger import kernels
 from ledger.aggregation.blocks import Int32Array, Int64Array, clamp, iter_blocks, rdiv
 
 
@@ -20,6 +23,10 @@ def compute_sum32(updates: Int32Array) -> Int32Array:
 
     Args: updates: int32[n, d]. Unsigned 32-bit addition wraps modulo 2**32 by definition.
     """
+    fast = kernels.find_for_entries(updates.size)
+    compiled = None if fast is None else fast.sum32(list(updates))
+    if compiled is not None:
+        return compiled
     sums: NDArray[np.uint32] = np.add.reduce(updates.view(np.uint32), axis=0, dtype=np.uint32)
     return sums.view(np.int32)
 
@@ -30,7 +37,10 @@ def compute_mean(updates: Int32Array, bound: int, *, slots: Sequence[int] | None
     Args: updates: int32[n, d]. bound: 1 to 2**23 - 1. slots: at least one row number; None for every row.
     """
     rows = range(len(updates)) if slots is None else slots
-    return _compute_weighted(updates, bound, rows, [1] * len(rows))
+    fast = kernels.find_for_entries(updates[0].size * len(rows))
+    chosen = [updates[row] for row in rows]
+    compiled = None if fast is None else fast.reduce_middle(chosen, bound=bound, trim=0, divisor=len(rows))
+    return _compute_weighted(updates, bound, rows, [1] * len(rows)) if compiled is None else compiled
 
 
 def compute_weighted_mean(updates: Int32Array, bound: int, weights: Sequence[int]) -> Int32Array:
@@ -40,7 +50,10 @@ def compute_weighted_mean(updates: Int32Array, bound: int, weights: Sequence[int
     """
     if not any(weights):
         return np.zeros(updates.shape[1], dtype=np.int32)
-    return _compute_weighted(updates, bound, range(len(updates)), weights)
+    fast, total = kernels.find_for_entries(updates.size), sum(weights)
+    rows = list(updates)
+    compiled = None if fast is None else fast.reduce_weighted(rows, bound=bound, weights=weights, divisor=total)
+    return _compute_weighted(updates, bound, range(len(updates)), weights) if compiled is None else compiled
 
 
 def _compute_weighted(updates: Int32Array, bound: int, rows: Sequence[int], weights: Sequence[int]) -> Int32Array:
@@ -77,6 +90,10 @@ def compute_trimmed_mean(updates: Int32Array, bound: int, trim: int) -> Int32Arr
 
 def _compute_trimmed(updates: Int32Array, bound: int, trim: int) -> Int32Array:
     n, d = updates.shape
+    fast = kernels.find_for_entries(updates.size)
+    compiled = None if fast is None else fast.reduce_middle(list(updates), bound=bound, trim=trim, divisor=n - 2 * trim)
+    if compiled is not None:
+        return compiled
     result = np.empty(d, dtype=np.int32)
     for part in iter_blocks(d, n):
         # Clients side by side: numpy sorts short contiguous rows fastest. Equal integers are interchangeable,

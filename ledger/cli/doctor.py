@@ -113,7 +113,7 @@ def _find_version(name: str) -> str | None:
 
 
 def _check_extras() -> Iterator[Check]:
-    for name, extra, purpose in (("torch", "fl", "run start, demo"), ("numba", "fl", "fast aggregation")):
+    for name, extra, purpose in (("torch", "fl", "run start, demo"), ("llvmlite", "fl", "fast aggregation")):
         if importlib.util.find_spec(name) is None:
             yield Check(
                 status="warn", what=name, found=f"missing: no {purpose}", fix=f"pip install 'fedtrail[{extra}]'"

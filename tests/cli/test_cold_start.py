@@ -9,7 +9,7 @@ import sys
 import pytest
 from command_line import COMMAND
 
-HEAVY = ("torch", "numba", "numpy", "web3", "eth_account", "pydantic", "ipfshttpclient", "cryptography", "rich", "yaml")
+HEAVY = ("torch", "llvmlite", "numpy", "web3", "eth_account", "pydantic", "ipfshttpclient", "cryptography", "rich", "yaml")
 CPU_SECONDS = 0.4
 
 PROBE = """

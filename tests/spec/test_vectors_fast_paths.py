@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from compiled import use_compiled_kernels
 from vector_cases.case import from_float_bits, from_hex, to_json
 from vector_cases.files import Vector, load_vectors
 from vector_cases.operations import composed_params, expectation, name_reasons, rule_params
@@ -96,3 +97,12 @@ def test_fast_path_gives_what_the_vector_wants(vector: Vector) -> None:
     with pytest.raises(spec.FedtrailError) as caught:
         FAST[vector.operation](vector.input)
     assert caught.value.code == vector.want_error
+
+
+COMPILED = ("aggregate", "compose", "matrix_root", "vector_root")
+
+
+@pytest.mark.parametrize("vector", [v for v in APPLICABLE if v.operation in COMPILED], ids=lambda vector: vector.name)
+def test_compiled_kernels_give_what_the_vector_wants(vector: Vector) -> None:
+    with use_compiled_kernels():
+        test_fast_path_gives_what_the_vector_wants(vector)

@@ -1,0 +1,174 @@
+"""The kernels as `ledger` calls them: what they suit, threads by range, and what is left over at an end.
+
+Threads share coordinates or chunks, so that each result is made by one of them in one order: their number shows in no
+bit. Memory beyond the arguments and the result is a few kilobytes.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fl.kernels import coordinates, gram, sha256
+from ledger.aggregation.blocks import Int32Array
+
+_MAX_EXACT = 1 << 53
+"""Doubles hold every integer up to here."""
+_SHARE_ENTRIES = 1 << 18
+_SHARE_BYTES = 1 << 18
+"""Work that pays for waking a thread."""
+_HALF_BITS = 32
+_LOW_HALF = (1 << _HALF_BITS) - 1
+_DIGEST_BYTES = 32
+
+
+class CompiledKernels:
+    """Kernels compiled by LLVM for this processor: an implementation of `ledger.kernels.Kernels`."""
+
+    def sum32(self, rows: Sequence[Int32Array]) -> Int32Array | None:
+        """Return the sums modulo 2**32, or None: too many rows, or scattered ones."""
+        return _reduce("wrapped", rows, limit=coordinates.MAX_SUM)
+
+    def reduce_middle(
+        self, rows: Sequence[Int32Array], *, bound: int | None, trim: int, divisor: int
+    ) -> Int32Array | None:
+        """Return rdiv of the sum between two ranks, or None: too many rows, or scattered ones."""
+        limit = coordinates.MAX_NETWORK if trim else coordinates.MAX_SUM
+        kind: coordinates.Kind = "wide-middle" if bound is None else "middle"
+        return _reduce(kind, rows, limit=limit, trim=trim, bound=bound or 1, divisor=divisor)
+
+    def reduce_weighted(
+        self, rows: Sequence[Int32Array], *, bound: int, weights: Sequence[int], divisor: int
+    ) -> Int32Array | None:
+        """Return rdiv of the weighted sum, or None: too many rows, scattered ones, or sums beyond 2**53."""
+        if 2 * bound * sum(weights) + divisor >= _MAX_EXACT:
+            return None
+        factors = np.array(weights, dtype=np.float64)
+        return _reduce("weighted", rows, limit=coordinates.MAX_SUM, bound=bound, divisor=divisor, weights=factors)
+
+    def compute_gram(self, rows: Sequence[Int32Array], *, bound: int) -> list[list[int]] | None:
+        """Return the inner products of the clamped rows, or None: too short, or scattered rows."""
+        return None if len(rows[0]) < gram.get_width() or _are_scattered(rows) else _multiply(rows, bound)
+
+    def hash_chunks(self, prefix: bytes, data: memoryview, chunk_bytes: int) -> bytes | None:
+        """Return the digests, or None: no SHA instructions, or too few chunks."""
+        count = len(data) // chunk_bytes
+        if not sha256.is_supported() or count < sha256.LANES:
+            return None
+        source = np.frombuffer(data, dtype=np.uint8)
+        digests = np.empty(count * _DIGEST_BYTES, dtype=np.uint8)
+        call = sha256.compile_hashing(prefix[0], chunk_bytes).call
+
+        def work(start: int, stop: int) -> None:
+            # The last step goes over chunks that the one before may have done already.
+            for first, last in ((start, stop - (stop - start) % sha256.LANES), (stop - sha256.LANES, stop)):
+                call(
+                    source.ctypes.data + first * chunk_bytes, last - first, digests.ctypes.data + first * _DIGEST_BYTES
+                )
+
+        _share(work, count, least=max(sha256.LANES, _SHARE_BYTES // chunk_bytes))
+        return digests.tobytes()
+
+
+def _reduce(
+    kind: coordinates.Kind,
+    rows: Sequence[Int32Array],
+    *,
+    limit: int,
+    trim: int = 0,
+    bound: int = 1,
+    divisor: int = 1,
+    weights: NDArray[np.float64] | None = None,
+) -> Int32Array | None:
+    n, d, width = len(rows), len(rows[0]), coordinates.get_width()
+    if n > limit or _are_scattered(rows):
+        return None
+    if d < width:
+        padded = [np.pad(row, (0, width - d)) for row in rows]
+        wide = _reduce(kind, padded, limit=limit, trim=trim, bound=bound, divisor=divisor, weights=weights)
+        return None if wide is None else wide[:d]
+    call = coordinates.compile_kernel(kind, n, trim).call
+    addresses = np.array([row.ctypes.data for row in rows], dtype=np.uintp)
+    result = np.empty(d, dtype=np.int32)
+    factors = None if weights is None else weights.ctypes.data
+
+    def work(start: int, stop: int) -> None:
+        # The last step goes over coordinates that the one before may have done already.
+        for first in (start, stop - width):
+            call(addresses.ctypes.data, first, stop, result.ctypes.data, bound, divisor, factors)
+
+    _share(work, d, least=max(width, _SHARE_ENTRIES // n))
+    return result
+
+
+def _are_scattered(rows: Sequence[Int32Array]) -> bool:
+    return any(row.strides != (row.itemsize,) for row in rows)
+
+
+def _multiply(rows: Sequence[Int32Array], bound: int) -> list[list[int]]:
+    n, d = len(rows), len(rows[0])
+    tiles = -(-n // gram.TILE)
+    padded = [*rows, *[rows[-1]] * (tiles * gram.TILE - n)]
+    addresses = np.array([row.ctypes.data for row in padded], dtype=np.uintp)
+    call, whole = gram.compile_gram().call, d - d % gram.get_width()
+    shape = tiles, tiles, gram.TILE, gram.TILE
+    sums: list[NDArray[np.int64]] = []
+
+    def work(start: int, stop: int) -> None:
+        halves = np.zeros((2, *shape), dtype=np.int64)
+        for first in range(start, stop, gram.MAX_COORDINATES):
+            part, last = np.zeros(shape, dtype=np.int64), min(first + gram.MAX_COORDINATES, stop)
+            for block in range(first, last, gram.BLOCK):
+                call(addresses.ctypes.data, tiles, block, min(block + gram.BLOCK, last), part.ctypes.data, bound)
+            halves += part >> _HALF_BITS, part & _LOW_HALF
+        sums.append(halves)  # in any order: integers
+
+    def work_on_steps(start: int, stop: int) -> None:
+        work(start * gram.get_width(), stop * gram.get_width())
+
+    _share(work_on_steps, whole // gram.get_width(), least=_SHARE_ENTRIES // n // gram.get_width() + 1)
+    rest = np.stack([np.clip(row[whole:], -bound, bound) for row in rows]).astype(np.int64)
+    high, low = np.sum(sums, axis=0)
+    return _join(high, low, rest @ rest.T)
+
+
+def _join(high: NDArray[np.int64], low: NDArray[np.int64], rest: NDArray[np.int64]) -> list[list[int]]:
+    """Return the whole symmetric matrix of Python's integers from tiles of halves, lower triangle."""
+    n, size = len(rest), high.shape[0] * gram.TILE
+    halves = zip(*(tiles.swapaxes(1, 2).reshape(size, size)[:n, :n].tolist() for tiles in (high, low)), strict=True)
+    sums = [[(h << _HALF_BITS) + part for h, part in zip(*row, strict=True)] for row in halves]
+    return [[sums[max(i, j)][min(i, j)] + int(rest[i, j]) for j in range(n)] for i in range(n)]
+
+
+def _share(work: Callable[[int, int], None], count: int, *, least: int) -> None:
+    """Call work(start, stop) for ranges of 0 to count, in as many threads as there are cores and shares."""
+    shares = max(1, min(count_threads(), count // least))
+    edges = [count * share // shares for share in range(shares + 1)]
+    ranges = list(itertools.pairwise(edges))
+    others = [_pool().submit(work, *each) for each in ranges[1:]]
+    work(*ranges[0])
+    for other in others:
+        other.result()
+
+
+def count_threads() -> int:
+    """Return how many threads kernels use: OMP_NUM_THREADS, else one a core that this process may use."""
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    if asked.isdigit() and int(asked):
+        return int(asked)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@cache
+def _pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(max_workers=count_threads(), thread_name_prefix="kernel")
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_pool.cache_clear)  # a child has none of its parent's threads

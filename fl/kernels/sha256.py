@@ -1,0 +1,203 @@
+"""SHA-256 of many chunks of equal length, with the SHA instructions of x86, two chunks side by side.
+
+One chunk's rounds wait for each other; two chunks fill the gaps. The digest of prefix | chunk is a leaf of a chunk tree
+or, for chunks of 64 bytes, a node (docs/protocol.md §2.2). Source: FIPS 180-4; the order of the instructions is that of
+Intel's "SHA Extensions" (Gulley et al. 2013).
+"""
+
+from __future__ import annotations
+
+import ctypes
+from functools import cache
+from typing import Any
+
+from llvmlite import ir
+
+from fl.kernels.compiling import (
+    I8,
+    I32,
+    I64,
+    VOID,
+    Compiled,
+    Values,
+    constants,
+    declare,
+    list_features,
+    load_vector,
+    start_function,
+    store_vector,
+)
+
+LANES = 2
+_BLOCK = 64
+_LENGTH = 8
+"""Bytes at the end of the padding that say the length in bits."""
+_V4, _V16 = ir.VectorType(I32, 4), ir.VectorType(I8, 16)
+
+
+def _first_primes(count: int) -> list[int]:
+    primes: list[int] = []
+    candidate = 2
+    while len(primes) < count:
+        if all(candidate % prime for prime in primes):
+            primes.append(candidate)
+        candidate += 1
+    return primes
+
+
+def _root_bits(prime: int, degree: int) -> int:
+    """Return the first 32 bits of the fraction of a prime's square or cube root."""
+    low, high = 0, 1 << 40
+    while low < high - 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if middle**degree <= prime << 32 * degree else (low, middle)
+    return low & 0xFFFFFFFF
+
+
+_ROUND = [_root_bits(prime, 3) for prime in _first_primes(64)]
+_A, _B, _C, _D, _E, _F, _G, _H = (_root_bits(prime, 2) for prime in _first_primes(8))
+_START = constants(I32, [_F, _E, _B, _A]), constants(I32, [_H, _G, _D, _C])
+"""The two halves of the state, as the instructions hold them."""
+
+
+def is_supported() -> bool:
+    """Return whether this processor has the instructions."""
+    return {"sha", "ssse3", "sse4.1"} <= list_features()
+
+
+@cache
+def compile_hashing(prefix: int, chunk_bytes: int) -> Compiled:
+    """Return a function (data, count, out) that writes sha256(prefix | chunk), 32 bytes, of every chunk.
+
+    Args: prefix: one byte. chunk_bytes: at least 1. count, when called: a multiple of LANES.
+    """
+    function, builder = start_function(I8.as_pointer(), I64, I8.as_pointer())
+    data, count, out = function.args
+    tails = [_make_tail(builder, prefix, chunk_bytes) for _ in range(LANES)]
+    entry, loop = builder.block, function.append_basic_block("chunks")
+    builder.branch(loop)
+    builder.position_at_end(loop)
+    index = builder.phi(I64)
+    index.add_incoming(ir.Constant(I64, 0), entry)
+    numbers = [builder.add(index, ir.Constant(I64, lane)) for lane in range(LANES)]
+    chunks = [builder.gep(data, [builder.mul(i, ir.Constant(I64, chunk_bytes))]) for i in numbers]
+    states = _hash(function, builder, prefix, chunk_bytes, chunks, tails)
+    for number, state in zip(numbers, states, strict=True):
+        _store_digest(builder, state, builder.gep(out, [builder.mul(number, ir.Constant(I64, 32))]))
+    following = builder.add(index, ir.Constant(I64, LANES))
+    index.add_incoming(following, builder.block)
+    end = function.append_basic_block("end")
+    builder.cbranch(builder.icmp_signed("<", following, count), loop, end)
+    builder.position_at_end(end)
+    builder.ret_void()
+    return Compiled(builder.module, ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p)
+
+
+def _split(chunk_bytes: int) -> tuple[int, int, int]:
+    """Return the whole blocks of prefix | chunk, the chunk's bytes after them, and the blocks of the tail."""
+    whole = (1 + chunk_bytes) // _BLOCK
+    rest = (1 + chunk_bytes) % _BLOCK if whole else chunk_bytes
+    used = rest if whole else rest + 1
+    return whole, rest, -(-(used + 1 + _LENGTH) // _BLOCK)
+
+
+def _make_tail(builder: ir.IRBuilder, prefix: int, chunk_bytes: int) -> Any:
+    """Return memory for the last blocks of a chunk: padding and length are there, the chunk's last bytes will be."""
+    whole, rest, blocks = _split(chunk_bytes)
+    lead = b"" if whole else bytes([prefix])
+    padded = (lead + bytes(rest) + b"\x80").ljust(blocks * _BLOCK - _LENGTH, b"\0")
+    padded += (8 * (1 + chunk_bytes)).to_bytes(_LENGTH, "big")
+    memory = builder.alloca(ir.ArrayType(I8, len(padded)))
+    memory.align = 64
+    builder.store(ir.Constant(ir.ArrayType(I8, len(padded)), bytearray(padded)), memory)
+    return builder.bitcast(memory, I8.as_pointer())
+
+
+def _hash(
+    function: ir.Function, builder: ir.IRBuilder, prefix: int, chunk_bytes: int, chunks: Values, tails: Values
+) -> list[Values]:
+    whole, rest, blocks = _split(chunk_bytes)
+    states: list[Values] = [list(_START) for _ in chunks]
+    if whole:
+        states = _compress(builder, states, [_load_first(builder, prefix, chunk) for chunk in chunks])
+    if whole > 1:
+        states = _repeat(function, builder, states, chunks, whole)
+    copy = declare(builder, "llvm.memcpy.p0.p0.i64", VOID, I8.as_pointer(), I8.as_pointer(), I64, ir.IntType(1))
+    for tail, chunk in zip(tails, chunks, strict=True):
+        source = builder.gep(chunk, [ir.Constant(I64, chunk_bytes - rest)])
+        target = builder.gep(tail, [ir.Constant(I64, 0 if whole else 1)])
+        copy([target, source, ir.Constant(I64, rest), ir.Constant(ir.IntType(1), 0)])
+    for block in range(blocks):
+        addresses = [builder.gep(tail, [ir.Constant(I64, block * _BLOCK)]) for tail in tails]
+        states = _compress(builder, states, [_load_words(builder, address) for address in addresses])
+    return states
+
+
+def _repeat(
+    function: ir.Function, builder: ir.IRBuilder, states: list[Values], chunks: Values, whole: int
+) -> list[Values]:
+    """Return the states after blocks 1 to whole - 1, in a loop."""
+    before, loop = builder.block, function.append_basic_block("blocks")
+    builder.branch(loop)
+    builder.position_at_end(loop)
+    block = builder.phi(I64)
+    block.add_incoming(ir.Constant(I64, 1), before)
+    held = [[builder.phi(_V4), builder.phi(_V4)] for _ in states]
+    at = builder.sub(builder.mul(block, ir.Constant(I64, _BLOCK)), ir.Constant(I64, 1))
+    result = _compress(builder, held, [_load_words(builder, builder.gep(chunk, [at])) for chunk in chunks])
+    for phis, first, again in zip(held, states, result, strict=True):
+        for phi, start, value in zip(phis, first, again, strict=True):
+            phi.add_incoming(start, before)
+            phi.add_incoming(value, loop)
+    following = builder.add(block, ir.Constant(I64, 1))
+    block.add_incoming(following, loop)
+    after = function.append_basic_block("tail")
+    builder.cbranch(builder.icmp_signed("<", following, ir.Constant(I64, whole)), loop, after)
+    builder.position_at_end(after)
+    return result
+
+
+def _load_words(builder: ir.IRBuilder, address: Any) -> Values:
+    """Return the 16 big-endian words of a block as four vectors."""
+    vectors = [load_vector(builder, builder.gep(address, [ir.Constant(I64, 16 * i)]), I8, 16) for i in range(4)]
+    return [_swap_bytes(builder, vector) for vector in vectors]
+
+
+def _load_first(builder: ir.IRBuilder, prefix: int, chunk: Any) -> Values:
+    """Return the words of prefix | the chunk's first 63 bytes."""
+    head = load_vector(builder, chunk, I8, 16)
+    lead = builder.shuffle_vector(head, constants(I8, [prefix] * 16), constants(I32, [16, *range(15)]))
+    rest = [load_vector(builder, builder.gep(chunk, [ir.Constant(I64, 16 * i - 1)]), I8, 16) for i in range(1, 4)]
+    return [_swap_bytes(builder, vector) for vector in (lead, *rest)]
+
+
+def _swap_bytes(builder: ir.IRBuilder, vector: Any) -> Any:
+    return declare(builder, "llvm.bswap.v4i32", _V4, _V4)([builder.bitcast(vector, _V4)])
+
+
+def _compress(builder: ir.IRBuilder, states: list[Values], blocks: list[Values]) -> list[Values]:
+    """Return the states after one block each, the lanes' instructions taking turns."""
+    rounds = declare(builder, "llvm.x86.sha256rnds2", _V4, _V4, _V4, _V4)
+    first, second = (declare(builder, f"llvm.x86.sha256msg{i}", _V4, _V4, _V4) for i in (1, 2))
+    halves = [list(state) for state in states]
+    for group in range(16):
+        keys = constants(I32, _ROUND[4 * group : 4 * group + 4])
+        for state, words in zip(halves, blocks, strict=True):
+            if group >= 4:
+                between = builder.shuffle_vector(words[2], words[3], constants(I32, [1, 2, 3, 4]))
+                mixed = builder.add(first([words[0], words[1]]), between)
+                words[:] = [*words[1:], second([mixed, words[3]])]
+            keyed = builder.add(words[min(group, 3)], keys)
+            high = builder.shuffle_vector(keyed, keyed, constants(I32, [2, 3, 2, 3]))
+            state[1] = rounds([state[1], state[0], keyed])
+            state[0] = rounds([state[0], state[1], high])
+    return [
+        [builder.add(a, b) for a, b in zip(before, after, strict=True)]
+        for before, after in zip(states, halves, strict=True)
+    ]
+
+
+def _store_digest(builder: ir.IRBuilder, state: Values, address: Any) -> None:
+    for half, lanes in enumerate(([3, 2, 7, 6], [1, 0, 5, 4])):
+        words = builder.shuffle_vector(state[0], state[1], constants(I32, lanes))
+        store_vector(builder, _swap_bytes(builder, words), builder.gep(address, [ir.Constant(I64, 16 * half)]))
