@@ -15,7 +15,7 @@ from ledger import spec
 from ledger.chain.views import Event
 from ledger.errors import FedtrailError
 from ledger.history import to_cid
-from ledger.index import dispute_facts, round_facts
+from ledger.index import dispute_facts, round_facts, statement_facts
 from ledger.index.columns import Maker, Row, to_hex
 from ledger.index.round_facts import make_commitment
 
@@ -24,7 +24,7 @@ SCHEMA = resources.files("ledger.index").joinpath("facts.sql").read_text("utf-8"
 SILENT = frozenset({"BondReleased", "CallSalt", "EIP712DomainChanged", "RoleAdminChanged"})
 """Events that hold no fact of their own: Unlocked tells the bond that BondReleased is about."""
 
-_MAKERS: dict[str, Maker] = {**round_facts.MAKERS, **dispute_facts.MAKERS}
+_MAKERS: dict[str, Maker] = {**round_facts.MAKERS, **dispute_facts.MAKERS, **statement_facts.MAKERS}
 
 
 def rows_of(event: Event) -> Iterator[Row]:

@@ -35,11 +35,17 @@ CREATE TABLE x_board(ev INT NOT NULL, action TEXT NOT NULL, round_id INT, epoch 
     threshold INT, since INT, account TEXT) STRICT;
 CREATE TABLE x_governance(ev INT NOT NULL, action TEXT NOT NULL, task INT, round_id INT, seconds INT, account TEXT,
     operation TEXT) STRICT;
--- No event fills these two yet.
+-- Stated by participants: who said so is a column. What was spent is cumulative, from the task's first round on.
 CREATE TABLE x_score(ev INT NOT NULL, round_id INT NOT NULL, client INT NOT NULL, kind TEXT NOT NULL,
-    value REAL NOT NULL, scorer TEXT) STRICT;
+    value REAL NOT NULL, scorer INT NOT NULL, method TEXT NOT NULL) STRICT;
 CREATE TABLE x_privacy(ev INT NOT NULL, round_id INT NOT NULL, client INT NOT NULL, eps REAL NOT NULL,
-    delta REAL NOT NULL, accountant TEXT) STRICT;
+    delta REAL NOT NULL, mechanism TEXT NOT NULL, speaker INT NOT NULL) STRICT;
+CREATE TABLE x_contest(ev INT NOT NULL, round_id INT NOT NULL, client INT NOT NULL, statement TEXT NOT NULL,
+    cid TEXT NOT NULL) STRICT;
+CREATE TABLE x_encryption_key(ev INT NOT NULL, client INT NOT NULL, epoch INT NOT NULL, key TEXT NOT NULL,
+    since INT NOT NULL) STRICT;
+CREATE TABLE x_reward(ev INT NOT NULL, pool INT, action TEXT NOT NULL, task INT, round_id INT, client INT, account TEXT,
+    rate_wei TEXT, cap_wei TEXT, until INT, wei TEXT, gwei INT) STRICT;
 -- Signed here, by people; on no chain. The same statements are files, from which this table can be filled again.
 -- `valid` is NULL here; fedtrail checks every signature when it reads, and says 1 or 0.
 CREATE TABLE signoff(digest TEXT PRIMARY KEY, chain_id INT NOT NULL, contract TEXT NOT NULL, task INT NOT NULL,
@@ -69,6 +75,10 @@ CREATE INDEX x_governance_ev ON x_governance(ev);
 CREATE INDEX x_governance_round ON x_governance(round_id);
 CREATE INDEX x_score_ev ON x_score(ev);
 CREATE INDEX x_privacy_ev ON x_privacy(ev);
+CREATE INDEX x_contest_ev ON x_contest(ev);
+CREATE INDEX x_contest_round ON x_contest(round_id, client);
+CREATE INDEX x_encryption_key_ev ON x_encryption_key(ev);
+CREATE INDEX x_reward_ev ON x_reward(ev);
 
 -- Canonical events of the latest epoch with what proves them. The + keeps the planner from starting with an index on
 -- the chain, which all events share: it is to come from the facts, by the number of their event.
@@ -198,12 +208,26 @@ CREATE VIEW governance AS
 SELECT x.*, f.block, f.log, f.ts, f.tx, f.actor, f.finality FROM x_governance x JOIN facts f USING (ev);
 
 CREATE VIEW scores AS
-SELECT x.*, r.task, r.round, f.block, f.log, f.ts, f.tx
+SELECT x.*, r.task, r.round, f.block, f.log, f.ts, f.tx, f.actor, f.finality
 FROM x_score x JOIN facts f USING (ev) JOIN rounds r USING (round_id);
 
 CREATE VIEW privacy_spend AS
-SELECT x.*, r.task, r.round, f.block, f.log, f.ts, f.tx
+SELECT x.*, r.task, r.round, f.block, f.log, f.ts, f.tx, f.actor, f.finality
 FROM x_privacy x JOIN facts f USING (ev) JOIN rounds r USING (round_id);
+
+-- Objections of clients; the document lies in a store under cid.
+CREATE VIEW contests AS
+SELECT x.*, r.task, r.round, f.block, f.log, f.ts, f.tx, f.actor, f.finality
+FROM x_contest x JOIN facts f USING (ev) JOIN rounds r USING (round_id);
+
+CREATE VIEW encryption_keys AS
+SELECT x.*, f.block, f.log, f.ts, f.tx, f.actor, f.finality FROM x_encryption_key x JOIN facts f USING (ev);
+
+-- What sponsors gave and took back, which rounds were shown, and what members were paid.
+CREATE VIEW rewards AS
+SELECT x.ev, x.pool, x.action, coalesce(x.task, r.task) AS task, r.round, x.round_id, x.client, x.account, x.rate_wei,
+    x.cap_wei, x.until, x.wei, x.gwei, f.block, f.log, f.ts, f.tx, f.actor, f.finality
+FROM x_reward x JOIN facts f USING (ev) LEFT JOIN rounds r USING (round_id);
 
 -- Of this deployment.
 CREATE VIEW signoffs AS

@@ -9,6 +9,7 @@ import pytest
 from planted_index import ETHER, START, PlantedIndex, Question, address, digest, make_update
 
 from ledger.chain.views import Role
+from ledger.history import raw_cid
 from ledger.index import database, signoffs
 from ledger.index.reading import open_reader
 from ledger.records import Grade
@@ -169,6 +170,19 @@ def test_q08_lists_rejections_with_their_reasons(planted: PlantedIndex, question
     assert pick(question(8).rows, "round", "client", "reason", "phase") == [(3, 2, "FT709", "abandoned")]
 
 
+def test_q08_tells_which_rejections_were_contested(planted: PlantedIndex, question: Question) -> None:
+    planted.open(1)
+    planted.commit(1, 1, 2)
+    planted.propose(1, committed=2, excluded=[(1, 715), (2, 715)])
+    assert pick(question(8).rows, "client", "contested", "objection") == [(1, 0, None), (2, 0, None)]
+    planted.add("RoundContested", round_id=1, client=2, statement=digest("first"))
+    planted.add("RoundContested", round_id=1, client=2, statement=digest("second"))
+    planted.add("RoundContested", round_id=9, client=1, statement=digest("of another round"))
+    (kept, contested) = question(8).rows
+    assert (kept["contested"], contested["contested"]) == (0, 2)
+    assert contested["objection"] == str(raw_cid(digest("second")))
+
+
 def test_q09_finds_commitments_after_their_deadline_and_forgives_pauses(
     planted: PlantedIndex, question: Question
 ) -> None:
@@ -186,19 +200,26 @@ def test_q10_finds_scores_above_a_threshold_with_their_trend(planted: PlantedInd
     planted.run(rounds=2)
     assert question(10).missing == 2  # nobody has scored these rounds
     for round_id, value in ((1, 1.0), (2, 5.0)):
-        fact = {"round_id": round_id, "client": 3, "kind": "anomaly", "value": value, "scorer": "0x01"}
-        planted.insert("x_score", ev=planted.last_event(), **fact)
+        planted.score(round_id, "anomaly", {2: 0.5, 3: value})
     answer = question(10)
     assert (pick(answer.findings, "round", "client", "value", "trend"), answer.missing) == ([(2, 3, 5.0, 3.0)], 0)
-    assert question(10, threshold=6.0).rows == ()
+    assert pick(answer.findings, "scorer", "method") == [(9, "0x" + digest("method").hex())]
+    planted.score(2, "trust", {1: 9.0})  # is no anomaly
+    # Another scorer's word is another row, and its trend its own.
+    planted.score(2, "anomaly", {3: 7.0}, scorer=8)
+    assert pick(question(10).findings, "scorer", "value", "trend") == [(8, 7.0, 7.0), (9, 5.0, 3.0)]
+    assert question(10, threshold=7.0).rows == ()
 
 
 def test_q11_ranks_clients_by_influence(planted: PlantedIndex, question: Question) -> None:
     planted.run(rounds=1)
-    for client, value in ((1, 0.2), (2, 0.7)):
-        fact = {"round_id": 1, "client": client, "kind": "influence", "value": value}
-        planted.insert("x_score", ev=planted.last_event(), **fact)
-    assert pick(question(11).rows, "client", "influence", "rank") == [(2, 0.7, 1), (1, 0.2, 2)]
+    assert question(11).missing == 1
+    planted.score(1, "influence", {1: 0.25, 2: 0.75})
+    answer = question(11)
+    assert (pick(answer.rows, "client", "influence", "rank"), answer.missing) == ([(2, 0.75, 1), (1, 0.25, 2)], 0)
+    # A scorer that sees it the other way round does not change what the first one said.
+    planted.score(1, "influence", {1: 0.5, 2: 0.125}, scorer=10)
+    assert pick(question(11).rows, "scorer", "client", "rank") == [(9, 2, 1), (9, 1, 2), (10, 1, 1), (10, 2, 2)]
 
 
 def test_q12_finds_two_clients_with_one_update(planted: PlantedIndex, question: Question) -> None:
@@ -212,11 +233,17 @@ def test_q12_finds_two_clients_with_one_update(planted: PlantedIndex, question: 
 
 def test_q13_finds_who_has_overspent(planted: PlantedIndex, question: Question) -> None:
     planted.run(rounds=2)
-    for round_id, eps in ((1, 3.0), (2, 6.0)):
-        spent = {"round_id": round_id, "client": 2, "eps": eps, "delta": 1e-5}
-        planted.insert("x_privacy", ev=planted.last_event(), **spent)
-    assert pick(question(13).findings, "client", "eps", "up_to") == [(2, 9.0, 2)]
+    assert question(13).missing == 2
+    for round_id, eps in ((1, 6.0), (2, 9.0)):  # what was spent from the first round on
+        planted.spend(round_id, {1: 2.0, 2: eps})
+    answer = question(13)
+    assert pick(answer.findings, "client", "eps", "delta", "up_to") == [(2, 9.0, 1e-5, 2)]
+    assert pick(answer.findings, "mechanism", "speaker") == [("gaussian", 9)]
+    assert answer.missing == 0
     assert question(13, budget=9.0).rows == ()
+    # The client itself says less: both statements are there to compare.
+    planted.spend(2, {2: 8.5}, speaker=2)
+    assert pick(question(13).findings, "speaker", "eps") == [(2, 8.5), (9, 9.0)]
 
 
 def test_q14_balances_stakes_to_the_wei(planted: PlantedIndex, question: Question) -> None:

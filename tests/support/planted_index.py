@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -196,6 +196,18 @@ class PlantedIndex:
     def slash(self, client: int, round_id: int, *, reason: bytes, wei: int) -> None:
         parts = {"to_challenger": wei * 2 // 5, "to_clients": 0, "burnt": wei - wei * 2 // 5}
         self.add("Slashed", id=client, round_id=round_id, reason=reason.ljust(32, b"\0"), **parts)
+
+    def score(self, round_id: int, kind: str, values: Mapping[int, float], *, scorer: int = 9) -> None:
+        """Record scores of clients."""
+        entries = [(client, int(value * spec.SCORE_UNITS)) for client, value in values.items()]
+        told = {"kind": spec.encode_label(kind), "method": digest("method"), "entries": spec.encode_scores(entries)}
+        self.add("ScoresRecorded", round_id=round_id, scorer=scorer, **told)
+
+    def spend(self, round_id: int, epsilons: Mapping[int, float], *, speaker: int = 9) -> None:
+        """Record what clients have spent, with a delta of 1e-5."""
+        entries = [(client, int(eps * spec.EPSILON_UNITS), 10**7) for client, eps in epsilons.items()]
+        told = {"mechanism": spec.encode_label("gaussian"), "entries": spec.encode_spends(entries)}
+        self.add("PrivacySpent", round_id=round_id, speaker=speaker, **told)
 
     def publish(self, round_id: int, updates: dict[int, bytes], *, silent: Sequence[int] = ()) -> None:
         """Read the manifest of a proposal in which these clients published, and these did not."""

@@ -3,7 +3,12 @@
 -- grade: PROVEN
 -- rows: facts
 -- proof: replay
+-- attested: objection
 -- param task INTEGER = NULL: only this task
-SELECT task, round, phase, client, reason, round_id, block, tx
-FROM updates WHERE stage = 'rejected' AND (:task IS NULL OR task = :task)
-ORDER BY task, round, client;
+SELECT u.task, u.round, u.phase, u.client, u.reason,
+    (SELECT count(*) FROM contests c WHERE c.round_id = u.round_id AND c.client = u.client) AS contested,
+    (SELECT c.cid FROM contests c WHERE c.round_id = u.round_id AND c.client = u.client ORDER BY c.ev DESC LIMIT 1)
+        AS objection,
+    u.round_id, u.block, u.tx
+FROM updates u WHERE u.stage = 'rejected' AND (:task IS NULL OR u.task = :task)
+ORDER BY u.task, u.round, u.client;

@@ -4,10 +4,10 @@
 -- rows: facts
 -- proof: event
 -- param task INTEGER = NULL: only this task
-SELECT client, avg(value) AS influence, rank() OVER (ORDER BY avg(value) DESC) AS rank, count(*) AS rounds,
-    max(block) AS block, log, tx
+SELECT client, avg(value) AS influence, rank() OVER (PARTITION BY scorer, method ORDER BY avg(value) DESC) AS rank,
+    count(*) AS rounds, scorer, method, max(block) AS block, log, tx
 FROM scores WHERE kind = 'influence' AND (:task IS NULL OR task = :task)
-GROUP BY client ORDER BY rank, client;
+GROUP BY scorer, method, client ORDER BY scorer, method, rank, client;
 -- gap: rounds without an influence score
 SELECT count(*) FROM rounds r WHERE phase = 'finalised' AND (:task IS NULL OR task = :task)
     AND NOT EXISTS (SELECT 1 FROM scores s WHERE s.round_id = r.round_id AND s.kind = 'influence');

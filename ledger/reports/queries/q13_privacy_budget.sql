@@ -4,11 +4,13 @@
 -- rows: findings
 -- proof: event
 -- param task INTEGER = NULL: only this task
--- param budget REAL = 8.0: epsilon that a client may spend, by basic composition
-SELECT task, client, sum(eps) AS eps, sum(delta) AS delta, max(round) AS up_to, max(block) AS block, log, tx
+-- param budget REAL = 8.0: epsilon that a client may spend in a task, as its speakers add it up
+SELECT task, client,
+    -- Statements are cumulative: the largest one counts; SQLite takes the other columns from its row.
+    max(eps) AS eps, delta, mechanism, speaker, round AS up_to, block, log, tx
 FROM privacy_spend WHERE (:task IS NULL OR task = :task)
-GROUP BY task, client HAVING sum(eps) > :budget
-ORDER BY task, client;
+GROUP BY task, client, mechanism, speaker HAVING max(eps) > :budget
+ORDER BY task, client, mechanism, speaker;
 -- gap: rounds without a recorded privacy loss
 SELECT count(*) FROM rounds r WHERE phase = 'finalised' AND (:task IS NULL OR task = :task)
     AND NOT EXISTS (SELECT 1 FROM privacy_spend s WHERE s.round_id = r.round_id);
