@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-STAGES = ("set-up", "train", "commit", "publish", "attest", "aggregate", "replay", "finalise", "dispute")
+STAGES = ("set-up", "train", "commit", "publish", "attest", "aggregate", "replay", "finalise", "score", "dispute")
 
 
 def register(root: LazyGroup) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from fl.federation import aggregator, attestors, clients, commits, setup
 from fl.federation.context import Context, Roster, RoundPlan
 from fl.federation.results import Conviction, Observer, Progress, RoundResult, RunResult, find_unmet
+from fl.federation.scoring import record_scores
 from fl.workload import PlainRun, Vector, Workload, run_plain
 from ledger import spec
 from ledger.audit import replay
@@ -26,6 +27,7 @@ from ledger.keys import Keystore, password_for
 from ledger.project import Project
 from ledger.proving import make_proof
 from ledger.records import AuditReport, RoundRecord, Verdict
+from ledger.scoring import Standing
 from ledger.script import RuleSection, Script, load_script
 from ledger.statements import write_publications
 from ledger.store import EmbeddedStore, open_store
@@ -48,6 +50,7 @@ class Federation:
         self.network = project.network(network)
         self.journal = Journal(project.journal_path)
         self._convicted = 0
+        self._standing = Standing()
         self.chain = Chain.connect(self.network, self.journal)
         self.ctx = Context(
             script=script,
@@ -160,6 +163,7 @@ class Federation:
         conviction = None
         if outcome is not None and report.verdict is Verdict.PASS:
             self._finalise(roster, plan, record)
+            self._standing = record_scores(self.ctx, plan, record, self._standing)
             model, cid = outcome, record.model.cid
         elif report.verdict is Verdict.FAIL and self.script.run.dispute:
             conviction = self._convict(roster, plan, record, report)

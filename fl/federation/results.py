@@ -14,7 +14,7 @@ class Progress:
     """One step of a run, for a progress display."""
 
     stage: str
-    """set-up, train, commit, publish, attest, aggregate, replay, finalise or twin."""
+    """set-up, train, commit, publish, attest, aggregate, replay, finalise, score or twin."""
     round: int
     """Round of the run, 0 during set-up."""
     rounds: int

@@ -35,6 +35,7 @@ COMMANDS = {
     "proof": LazyCommand("ledger.cli.proof:proof", "Prove single facts to others, and check what they prove."),
     "round": LazyCommand("ledger.cli.round:round_group", "Show, replay and explain rounds."),
     "run": LazyCommand("ledger.cli.run:run", "Start, resume, list and show runs."),
+    "score": LazyCommand("ledger.cli.score:score", "Show the scores of clients, and compute them again."),
     "script": LazyCommand("ledger.cli.script:script", "Check round scripts, print their schema, write new ones."),
     "signoff": LazyCommand("ledger.cli.signoff:signoff", "Sign off rounds and files, and list who signed what."),
     "stake": LazyCommand("ledger.cli.stake:stake", "Show, deposit and withdraw stakes, and tell what became of them."),

@@ -22,6 +22,8 @@ SPREAD = (7413, 5000)
 """1.4826: from a median absolute deviation to the standard deviation of a normal distribution."""
 LEAST_SPREAD = 4
 """The median absolute deviation counts as a quarter of the median at least: honest clients differ by that much."""
+LEAST_NOVELTY = 5
+"""The median novelty counts as a fifth at least: below, honest clients cannot be told from a replay."""
 MEMORY = 4
 """A round moves trust by a quarter of what is between it and what the round says."""
 FIRST_TRUST = ONE // 2
@@ -69,8 +71,13 @@ def measure_novelty(squares: Sequence[int], products: Sequence[int], step_square
 
 
 def measure_effort(strengths: Sequence[int], novelties: Sequence[int]) -> list[int]:
-    """Return the lesser of strength and novelty: near 0 of who sends nothing, next to nothing, or what was there."""
-    return [min(pair) for pair in zip(strengths, novelties, strict=True)]
+    """Return the least of 1, the strength, and the novelty in that of the median update, which counts as 1/5 at least.
+
+    Near 0 of who sends nothing, next to nothing, or what was there before. That clients of one round repeat its
+    direction by and by is usual, early in a run above all: so the cohort is the measure.
+    """
+    middle = max(lower_median(novelties or [0]), ONE // LEAST_NOVELTY)
+    return [min(ONE, s, n * ONE // middle) for s, n in zip(strengths, novelties, strict=True)]
 
 
 def measure_duplicates(gram: Gram) -> list[int]:

@@ -19,15 +19,15 @@ from ledger.scoring.formulas import ONE
 
 ANOMALY_LIMIT = 3 * ONE
 """An anomaly above it is told, and costs trust."""
-EFFORT_LIMIT = ONE // 10
+EFFORT_LIMIT = ONE // 4
 """An effort below it is a free-rider's."""
 _UNAVAILABLE = 801
 
 METHODS = {
     "anomaly": "fedtrail score 1: anomaly = (D - med D) / (1.4826 max(MAD D, med D / 4)), D = med distance to others",
-    "trust": "fedtrail score 1: trust += (s - trust) / 4 from 1/2, s = anomaly <= 3, effort >= 1/10, not excluded",
+    "trust": "fedtrail score 1: trust += (s - trust) / 4 from 1/2, s = anomaly <= 3, effort >= 1/4, not excluded",
     "influence": "fedtrail score 1: influence = w <x, a> / sum |w <x, a>|, a = aggregate of the round",
-    "effort": "fedtrail score 1: effort = min(1, |x| / med |x|, 1 - |cos(x, last global step)|)",
+    "effort": "fedtrail score 1: effort = min(1, |x| / med |x|, N / max(med N, 1/5)), N = novelty",
     "novelty": "fedtrail score 1: novelty = 1 - |cos(x, last global step)|",
     "duplicate": "fedtrail score 1: duplicate = 1 - max(0, cos(x, y)) over all other updates y",
 }

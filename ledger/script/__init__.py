@@ -24,6 +24,7 @@ from ledger.script.events import (
     ScriptEvent,
     WithholdEvent,
 )
+from ledger.script.scores import ScoresSection
 from ledger.script.sections import (
     AggregatorSection,
     AvailabilitySection,
@@ -67,6 +68,8 @@ class Script(Section):
     """Who proposes."""
     availability: AvailabilitySection | None = None
     """Attestors, who certify which updates could be had; without this section the aggregator says it alone."""
+    scores: ScoresSection | None = None
+    """Scores that the aggregator records; without this section everybody computes them alone."""
     events: tuple[ScriptEvent, ...] = Field(default=(), strict=False)
     """What goes wrong, and when."""
     compare: tuple[RuleSection, ...] = Field(default=(), strict=False)
@@ -271,6 +274,7 @@ __all__ = [
     "ModelSection",
     "RuleSection",
     "RunSection",
+    "ScoresSection",
     "Script",
     "ScriptEvent",
     "TrainingSection",
