@@ -81,7 +81,7 @@ def train_locally(
     """
     if not len(part):
         raise UsageError("a client without examples cannot train", field="num_examples", got=0)
-    local = _copy_with(model, state).train()
+    local = copy_with(model, state).train()
     optimizer = torch.optim.SGD(local.parameters(), lr=config.learning_rate, momentum=config.momentum)
     x, y = torch.tensor(part.x), torch.tensor(part.y)
     order = torch.Generator().manual_seed(seed)
@@ -107,7 +107,7 @@ def evaluate(model: nn.Module, state: StateDict, examples: Examples) -> Metrics:
     """
     if not len(examples):
         raise UsageError("a model cannot be scored on no examples", field="num_examples", got=0)
-    local = _copy_with(model, state).eval()
+    local = copy_with(model, state).eval()
     loss, correct = 0.0, 0
     with _reproducible(0), torch.no_grad():
         for start in range(0, len(examples), EVALUATION_BATCH):
@@ -119,7 +119,8 @@ def evaluate(model: nn.Module, state: StateDict, examples: Examples) -> Metrics:
     return Metrics(loss=loss / len(examples), accuracy=correct / len(examples), num_examples=len(examples))
 
 
-def _copy_with(model: nn.Module, state: StateDict) -> nn.Module:
+def copy_with(model: nn.Module, state: StateDict) -> nn.Module:
+    """Return a model of its own with a state's weights."""
     local = copy.deepcopy(model)
     local.load_state_dict(dict(state))
     return local

@@ -5,6 +5,7 @@ The federation and its ledger-free twin call the same functions, so that what th
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -15,12 +16,15 @@ from numpy.typing import NDArray
 from fl import data, models
 from fl.attacks import Attack, Cohort, get_attack
 from fl.data import Dataset, Examples
-from fl.layout import Layout, apply_vector, flatten, layout_of
+from fl.layout import Layout, StateDict, apply_vector, flatten, layout_of
 from fl.partitions import partition_dirichlet, partition_iid
+from fl.privacy.discrete import RandomBytes
+from fl.privacy.dpsgd import SampledTraining, train_privately
+from fl.privacy.mechanisms import protect
 from fl.quantization import clip_l2, dequantize, quantize
 from fl.training import TrainingConfig, evaluate, train_locally
 from ledger import spec
-from ledger.aggregation import aggregate, apply_model_step
+from ledger.aggregation import aggregate, apply_model_step, judge_cohort
 from ledger.script import AttackEvent, DropEvent, Script, WithholdEvent
 
 Vector = NDArray[np.int32]
@@ -51,10 +55,13 @@ class _Trained:
 
 
 class Workload:
-    """Data, model and training of a script; the same script gives the same updates on the same machine."""
+    """Data, model and training of a script; the same script gives the same updates on one machine, but for noise."""
 
-    def __init__(self, script: Script) -> None:
+    def __init__(self, script: Script, *, random_bytes: RandomBytes = secrets.token_bytes) -> None:
+        """Args: random_bytes: what noise is made of, where the script asks for noise."""
         self.script = script
+        self.noise = script.noise_term
+        self._random_bytes = random_bytes
         self.dataset: Dataset = data.load(script.data.name, root=script.data.root)
         self.model = models.build(
             script.model.entry,
@@ -99,18 +106,38 @@ class Workload:
         if client in find_colluders(self.script, number):
             agreed = self._agree(number, model_q)
             trained = replace(trained, delta=agreed[client])
-        return self._quantize(client, trained.delta, trained.num_examples)
+        return self._protect(self._quantize(client, trained.delta, trained.num_examples))
+
+    def _protect(self, update: LocalUpdate) -> LocalUpdate:
+        """Return the update with the noise that the script asks for: drawn anew by every call, from no seed."""
+        if self.noise is None or self.script.noise is None:
+            return update
+        values = protect(
+            update.values,
+            self.noise,
+            bound=self.script.format.bound,
+            is_giver=update.client == self.script.noise.giver,
+            random_bytes=self._random_bytes,
+        )
+        return replace(update, values=values)
 
     def _train(self, client: int, number: int, model_q: Vector) -> _Trained:
         """Return what a client has before it hears of anybody else."""
         attacks = find_attacks(self.script, client, number)
         part = self._examples(client, attacks)
         before = apply_vector(self.template, dequantize(model_q, self.script.format.scale_bits), self.layout)
-        after = train_locally(self.model, before, part, self.config, seed=derive_seed(self.script, number, client))
+        after = self._learn(before, part, seed=derive_seed(self.script, number, client))
         delta = flatten(after, self.layout) - flatten(before, self.layout)
         for attack in attacks:
             delta = attack.poison_delta(delta)
         return _Trained(delta=delta, num_examples=len(part))
+
+    def _learn(self, before: StateDict, part: Examples, *, seed: int) -> StateDict:
+        """Return the state after local training; DP-SGD draws its steps from no seed."""
+        if self.noise is None or self.noise.mechanism != "sample":
+            return train_locally(self.model, before, part, self.config, seed=seed)
+        how = SampledTraining.of(self.noise, self.script.format.scale_bits)
+        return train_privately(self.model, before, part, self.config, how)
 
     def _agree(self, number: int, model_q: Vector) -> dict[int, NDArray[np.float32]]:
         """Return what colluding clients send, worked out from everybody's update: once for all of them."""
@@ -227,15 +254,17 @@ def run_plain(
     script's silent ones. on_round: called after each round.
     """
     model_q, run_models, accuracies = workload.compute_genesis(), [], []
+    step: Vector | None = None
     for number in range(1, rounds + 1):
         left_out = find_absent(workload.script, number) if absent is None else absent(number)
-        updates = _collect(workload, number, model_q, left_out)
+        updates = _validate(workload.script, _collect(workload, number, model_q, left_out), step)
         if updates:
             matrix = np.stack([update.values for update in updates])
             stake_wei = workload.script.clients.stake_wei
             weights = [spec.compute_weight(rule, update.num_examples, stake_wei) for update in updates]
             params = replace(rule, context=_make_context(number, updates, weights))
-            model_q = apply_model_step(model_q, aggregate(params, matrix, weights))
+            step = aggregate(params, matrix, weights)
+            model_q = apply_model_step(model_q, step)
         run_models.append(model_q)
         accuracies.append(workload.evaluate(model_q))
         if on_round:
@@ -259,3 +288,12 @@ def _collect(workload: Workload, number: int, model_q: Vector, left_out: Collect
         except spec.NonFinite:
             continue  # a client that cannot encode its update does not take part
     return updates
+
+
+def _validate(script: Script, updates: list[LocalUpdate], step: Vector | None) -> list[LocalUpdate]:
+    """Return the updates that the script's validation keeps. Args: step: the aggregate before, None in the first."""
+    if script.validation is None:
+        return updates
+    clients = [update.client for update in updates]
+    rejected = judge_cohort(script.validation.validation, [update.values for update in updates], clients, step)
+    return [update for update in updates if update.client not in rejected]

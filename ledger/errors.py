@@ -90,6 +90,17 @@ class BadQuery(UsageError):
     template = "{file}: {what}"
 
 
+class IncompatibleParts(ScriptError):
+    """A round script asks for two things that do not go together.
+
+    Cause: what one of them hides or adds, the other one needs to see or to be without.
+    Fix: the message names what comes nearest; docs/compatibility.md has the whole table.
+    """
+
+    code = "FT105"
+    template = "{file}:{line}:{column}: {what}"
+
+
 class ConfigurationError(FedtrailError):
     """The project, its keys or its network are not set up.
 
@@ -365,6 +376,18 @@ class NotEligible(RuleError):
     template = "participant {who} may not {what}: {reason}"
 
 
+class BudgetExceeded(RuleError):
+    """A round would spend more privacy than a client's budget allows; nobody has trained.
+
+    Cause: each round in which a client sends an update costs it some, and the task's term says how much it may spend.
+    Fix: end the run here, leave the client out, or start a task with more noise: fedtrail privacy plan.
+    """
+
+    code = "FT607"
+    template = "privacy budget: this round would bring {who} to eps {got:.2f} > {want:.2f} (delta {delta:g})"
+    hint_template = "fedtrail privacy budget; fedtrail privacy plan finds the noise for more rounds"
+
+
 class FundsLocked(RuleError):
     """Stake cannot be withdrawn yet.
 
@@ -630,6 +653,7 @@ __all__ = [
     "BadQuery",
     "BlobCorrupt",
     "BrokenLineage",
+    "BudgetExceeded",
     "CannotReach",
     "ChainError",
     "ChainReset",
@@ -640,6 +664,7 @@ __all__ = [
     "FedtrailError",
     "FindingsError",
     "FundsLocked",
+    "IncompatibleParts",
     "Incomplete",
     "InsufficientStake",
     "IntegrityError",

@@ -13,8 +13,9 @@ from typing import Any, Literal, TypeAlias
 from pydantic import Field, PrivateAttr, ValidationError
 
 from ledger import spec
-from ledger.errors import NotFoundError, ScriptError
+from ledger.errors import IncompatibleParts, NotFoundError, ScriptError
 from ledger.marked import Document, Mark, SyntaxProblem, parse
+from ledger.script.combining import find_impossible
 from ledger.script.events import (
     MALFORMATIONS,
     AggregatorEvent,
@@ -24,6 +25,7 @@ from ledger.script.events import (
     ScriptEvent,
     WithholdEvent,
 )
+from ledger.script.noise import NoiseSection, check_noise
 from ledger.script.scores import ScoresSection
 from ledger.script.sections import (
     AggregatorSection,
@@ -40,6 +42,7 @@ from ledger.script.sections import (
     TrainingSection,
     WindowsSection,
 )
+from ledger.spec.noise import Noise
 from ledger.suggestions import suggest
 
 Place: TypeAlias = tuple[str | int, ...]
@@ -70,6 +73,8 @@ class Script(Section):
     """Attestors, who certify which updates could be had; without this section the aggregator says it alone."""
     scores: ScoresSection | None = None
     """Scores that the aggregator records; without this section everybody computes them alone."""
+    noise: NoiseSection | None = None
+    """Differential privacy; without this section no noise is added."""
     events: tuple[ScriptEvent, ...] = Field(default=(), strict=False)
     """What goes wrong, and when."""
     compare: tuple[RuleSection, ...] = Field(default=(), strict=False)
@@ -88,6 +93,11 @@ class Script(Section):
     def quorum(self) -> int:
         """Fewest included updates: the script's number, else more than half and enough for the rule."""
         return self.run.quorum or max(self.clients.count // 2 + 1, self.run.rule.min_updates)
+
+    @property
+    def noise_term(self) -> Noise | None:
+        """What the task says of noise; None without."""
+        return None if self.noise is None else self.noise.make_term(self.format.scale_bits, self.quorum)
 
     def digest(self) -> bytes:
         """Return the SHA-256 of the file's bytes."""
@@ -131,6 +141,9 @@ def parse_script(raw: bytes, *, name: str) -> Script:
     problems = list(_find_contradictions(script))
     if problems:
         raise _first_problem(name, document, problems)
+    for pair in find_impossible(script):
+        mark = document.locate(document.resolve(("noise",) if script.noise else ("run", "rule")))
+        raise IncompatibleParts(file=name, line=mark.line, column=mark.column, what=str(pair))
     script._source = raw
     return script
 
@@ -210,6 +223,10 @@ def _find_contradictions(script: Script) -> Iterator[tuple[Place, str]]:
         yield ("run", "quorum"), f"'run.quorum' is {run.quorum}, expected {allowed}"
     if script.aggregator.bond_wei > script.aggregator.stake_wei:
         yield ("aggregator", "bond"), "'aggregator.bond' is more than 'aggregator.stake'"
+    if script.noise is not None:
+        numbers = {"scale_bits": script.format.scale_bits, "bound": script.format.bound}
+        for key, what in check_noise(script.noise, quorum=script.quorum, count=count, **numbers):
+            yield ("noise", key) if key else ("noise",), what
     committee = script.availability
     if committee is not None and not committee.majority <= committee.signatures <= committee.attestors:
         allowed = f"{committee.majority} (more than half) to {committee.attestors} (availability.attestors)"
@@ -272,6 +289,7 @@ __all__ = [
     "FormatSection",
     "MalformEvent",
     "ModelSection",
+    "NoiseSection",
     "RuleSection",
     "RunSection",
     "ScoresSection",
