@@ -61,12 +61,14 @@ STAGES = {
     "linkage": StageType(kind=Kind.SELECT, needs=_most),
     "mda": StageType(kind=Kind.SELECT, needs=_most),
     "dnc": StageType(kind=Kind.SELECT, needs=_most),
+    "cosine-dnc": StageType(kind=Kind.SELECT, needs=_most),
     "clip": StageType(kind=Kind.CLIP, argument="largest norm, in units of 2^-scale_bits", needs=_most),
     "median-clip": StageType(kind=Kind.CLIP, needs=_most),
     "arc": StageType(kind=Kind.CLIP, needs=_most),
     "nnm": StageType(kind=Kind.MIX, needs=_most),
     "bucketing": StageType(kind=Kind.MIX, argument="vectors a bucket", needs=_most),
     "mean": StageType(kind=Kind.FINAL, needs=lambda f: 1),
+    "guarded-mean": StageType(kind=Kind.FINAL, needs=_most),
     "weighted-mean": StageType(kind=Kind.FINAL, needs=lambda f: 1),
     "median": StageType(kind=Kind.FINAL, needs=_most),
     "trimmed-mean": StageType(kind=Kind.FINAL, needs=_most),
@@ -202,6 +204,12 @@ class Rows(Protocol):
     def middle(self, trim: int, divisor: int) -> Sequence[int]:
         """Return rdiv of each coordinate's sum without its `trim` lowest and highest values, by the divisor."""
 
+    def guarded(self, trim: int, divisor: int) -> Sequence[int]:
+        """Return each coordinate's mean, no lower and no higher than its values without the `trim` lowest and highest.
+
+        Both are divided by the divisor, and rounded by rdiv; of too few values as many are trimmed as leave one or two.
+        """
+
     def nearest(self, count: int, divisor: int) -> Sequence[int]:
         """Return rdiv of each coordinate's sum of the `count` values nearest to its median, by the divisor."""
 
@@ -293,6 +301,8 @@ def _select(stage: Stage, state: _State) -> Sequence[int]:
         return grams.select_multi_krum(matrix, f, stage.argument)
     if stage.name == "dnc":
         return grams.select_off_direction(matrix, f, state.rows.find_power)
+    if stage.name == "cosine-dnc":
+        return grams.select_off_median(matrix, f, state.rows.find_power)
     return grams.select_linked(matrix, f) if stage.name == "linkage" else grams.select_smallest_diameter(matrix, f)
 
 
@@ -312,6 +322,8 @@ def _finish(stage: Stage, state: _State, context: Context) -> Sequence[int]:
     if stage.name in ("median", "trimmed-mean"):
         trim = (n - 1) // 2 if stage.name == "median" else min(f, (n - 1) // 2)
         return rows.middle(trim, (n - 2 * trim) * divisor)
+    if stage.name == "guarded-mean":
+        return rows.guarded(state.most // 2, divisor)
     if stage.name == "meamed":
         return rows.nearest(max(1, n - f), max(1, n - f) * divisor)
     if stage.name == "bulyan":
@@ -382,6 +394,10 @@ class ListRows:
         columns = zip(*self.rows, strict=True)
         return [rdiv(sum(sorted(column)[trim : len(column) - trim]), divisor) for column in columns]
 
+    def guarded(self, trim: int, divisor: int) -> Sequence[int]:
+        """Return the mean, no lower and no higher than what is left without the `trim` lowest and highest values."""
+        return [_guard(sorted(column), trim, divisor) for column in zip(*self.rows, strict=True)]
+
     def nearest(self, count: int, divisor: int) -> Sequence[int]:
         """Return rdiv of the sum of the values nearest to the median, ties to the lower value."""
         return [rdiv(sum(_find_nearest(column, count)), divisor) for column in zip(*self.rows, strict=True)]
@@ -389,6 +405,12 @@ class ListRows:
     def limit(self, values: Sequence[int], bound: int) -> Sequence[int]:
         """Return values limited to [-bound, bound]."""
         return [clamp(x, bound) for x in values]
+
+
+def _guard(ordered: Sequence[int], trim: int, divisor: int) -> int:
+    n = len(ordered)
+    k = min(trim, (n - 1) // 2)
+    return min(max(rdiv(sum(ordered), n * divisor), rdiv(ordered[k], divisor)), rdiv(ordered[n - 1 - k], divisor))
 
 
 def _find_nearest(column: Sequence[int], count: int) -> list[int]:

@@ -19,6 +19,8 @@ Gram = Sequence[Sequence[int]]
 """n × n inner products: symmetric, positive semidefinite."""
 Mixture = list[list[int]]
 """m × n integers: row k of what comes out is Σ mixture[k][i] x[i]."""
+FindPower = Callable[[Gram], Gram]
+"""`square_repeatedly`."""
 
 GEOMETRIC_MEDIAN_STEPS = 32
 CENTERED_CLIPPING_STEPS = 3
@@ -26,6 +28,8 @@ SQUARINGS = 10
 """Of the matrix whose leading eigenvector DnC takes: as 1024 steps of the power iteration."""
 KEPT_BITS = 23
 """Bits that a matrix keeps in its largest entry before it is squared: with n < 2**16 no sum exceeds 2**62."""
+COSINE_BITS = 20
+"""Bits after the point of a cosine."""
 ONE = 1 << 32
 """1 in Q.32, the format of all weights."""
 MAX_SUBSETS = 100_000
@@ -139,21 +143,48 @@ def select_smallest_diameter(gram: Gram, f: int) -> list[int]:
     return list(smallest)
 
 
-def select_off_direction(gram: Gram, f: int, find_power: Callable[[Gram], Gram]) -> list[int]:
+def select_off_direction(gram: Gram, f: int, find_power: FindPower) -> list[int]:
     """Return the slots but the f that lie farthest from the mean along the direction of most variance (DnC).
 
-    All coordinates at once, one pass. H is n² times the Gram matrix of the centred vectors. A high power of it has its
-    leading eigenvector in every column, of which the one with the largest diagonal entry is taken.
+    All coordinates at once, one pass. Args: find_power: `square_repeatedly`, or what gives the same faster.
+    """
+    return select_lowest(list(map(abs, _project(gram, find_power))), max(1, len(gram) - f))
 
-    Args: find_power: `square_repeatedly`, or what gives the same faster.
+
+def select_off_median(gram: Gram, f: int, find_power: FindPower) -> list[int]:
+    """Return the slots but the f that lie farthest along the main direction of all cosines, from the median one.
+
+    DnC on vectors of one length, so that short ones that point elsewhere count, and long ones do not decide; from the
+    median, since a mean moves with f of n. Args: find_power: as for `select_off_direction`.
+    """
+    along = _project(compute_cosines(gram), find_power)
+    middle = lower_median(along)
+    return select_lowest([abs(x - middle) for x in along], max(1, len(gram) - f))
+
+
+def _project(gram: Gram, find_power: FindPower) -> list[int]:
+    """Return where vectors lie along the direction of their most variance, from their mean, in no unit that matters.
+
+    H is n² times the Gram matrix of the centred vectors. A high power of it has its leading eigenvector in every
+    column, of which the one with the largest diagonal entry is taken.
     """
     n = len(gram)
     sums, total = [sum(row) for row in gram], sum(map(sum, gram))
     centred = [[n * n * gram[i][j] - n * (sums[i] + sums[j]) + total for j in range(n)] for i in range(n)]
     power = find_power(cut(centred))
     lead = max(range(n), key=lambda i: (power[i][i], -i))
-    scores = [abs(sum(map(int.__mul__, row, power[lead]))) for row in centred]
-    return sorted(sorted(range(n), key=lambda i: (scores[i], i))[: max(1, n - f)])
+    return [sum(map(int.__mul__, row, power[lead])) for row in centred]
+
+
+def compute_cosines(gram: Gram) -> list[list[int]]:
+    """Return the n × n cosines in units of 2^-COSINE_BITS, cut towards zero; 0 where a norm is 0."""
+    n = len(gram)
+    cosines = [[0] * n for _ in range(n)]
+    for i, j in itertools.combinations_with_replacement(range(n), 2):
+        root = isqrt(gram[i][i] * gram[j][j])
+        size = (abs(gram[i][j]) << COSINE_BITS) // root if root else 0
+        cosines[i][j] = cosines[j][i] = size if gram[i][j] >= 0 else -size
+    return cosines
 
 
 def square_repeatedly(matrix: Gram) -> list[list[int]]:

@@ -37,6 +37,13 @@ BY_HAND = [
         [0, 0],
         "the last two are far along the main direction",
     ),
+    (
+        "cosine-dnc",
+        "cosine-dnc+mean@2",
+        [[10, 0], [20, 1], [9, 1], [30, -1], [-1, 0], [-2, 0]],
+        [17, 0],
+        "two short ones point back, and a cosine knows no length: 69 / 4, 1 / 4",
+    ),
     ("clip", "clip(5)+mean@1", [[30, -40]], [3, -4], "norm 50 to 5"),
     ("clip-within", "clip(50)+mean@1", [[30, -40]], [30, -40], "norm 50 stays"),
     ("clip-floor", "clip(5)+mean@1", [[7, -7]], [3, -3], "norm 9.9, rounded up to 10: floor(7 * 5 / 10)"),
@@ -46,6 +53,9 @@ BY_HAND = [
     ("nnm-median", "nnm+median@1", [[0], [1], [3]], [1], "sums 1, 1, 4: the middle 1, over 2 is 0.5 and goes up"),
     ("median", "median@1", [[3], [9], [-2], [4]], [4], "rdiv(7, 2)"),
     ("trimmed-mean", "trimmed-mean@1", [[1], [100], [3], [-100], [4]], [3], "rdiv(8, 3)"),
+    ("guarded-mean", "guarded-mean@2", [[0], [1], [2], [3], [100]], [3], "rdiv(106, 5) = 21, and 100 may not raise it"),
+    ("guarded-mean-within", "guarded-mean@2", [[0], [1], [2], [3], [4]], [2], "rdiv(10, 5), between 1 and 3"),
+    ("guarded-mean-half", "guarded-mean@1", [[0], [100], [2]], [34], "half of f = 1 is 0: nothing limits it"),
     ("meamed", "meamed@1", [[0], [10], [11], [12], [13]], [12], "median 11, 0 goes: rdiv(46, 4)"),
     ("meamed-tie", "meamed@1", [[0], [2], [4]], [1], "0 and 4 are as far from 2: the lower value stays"),
     ("bulyan", "bulyan@1", [[0], [1], [2], [3], [4], [5], [1000]], [2], "chosen 0 to 4, of these the three around 2"),
@@ -63,6 +73,8 @@ BY_HAND = [
 COMPOSITIONS = [
     "drop(3)+nnm+trimmed-mean@4",
     "drop(2)+dnc+median@4",
+    "cosine-dnc+drop(3)+guarded-mean@4",
+    "nnm+guarded-mean@5",
     "linkage+nnm+meamed@4",
     "multi-krum(5)+mean@3",
     "mda+geometric-median@2",
@@ -83,6 +95,7 @@ CHOICES = {
     "mda": [0, 1, 1, 1, 0],
     "mda-tie": [1, 1, 1, 0],
     "dnc": [1, 1, 1, 1, 0, 0],
+    "cosine-dnc": [1, 1, 1, 1, 0, 0],
 }
 """Whom the compositions that only select have chosen: what their proposals post (§5.8)."""
 NEEDS = [

@@ -163,6 +163,41 @@ def test_dnc_leaves_out_those_far_along_the_main_direction():
     assert grams.select_off_direction(grams.compute_gram(updates), 2, grams.square_repeatedly) == [0, 1, 2, 3]
 
 
+def test_cosine_dnc_sees_directions_and_no_lengths():
+    updates = [[10, 0], [20, 1], [9, 1], [30, -1], [-1, 0], [-2, 0]]
+    assert by_spec("cosine-dnc+mean@2", updates) == [17, 0], "the two short ones that point back go"
+    assert by_spec("dnc+mean@2", updates) == [10, 1], "by length 30 and -2 are the farthest from 11"
+    longer = [[1000 * x for x in row] if i % 2 else row for i, row in enumerate(updates)]
+    assert grams.select_off_median(grams.compute_gram(longer), 2, grams.square_repeatedly) == [0, 1, 2, 3]
+
+
+def test_cosine_dnc_measures_from_the_median_so_that_a_large_minority_does_not_shift_the_middle():
+    honest = [[100, y] for y in (-20, -10, 0, 10, 20)]
+    assert grams.select_off_median(grams.compute_gram(honest + [[0, 100]] * 4), 4, grams.square_repeatedly) == [
+        *range(5)
+    ]
+
+
+def test_a_cosine_is_that_of_the_angle_and_none_where_a_vector_is_zero():
+    cosines = grams.compute_cosines(grams.compute_gram([[3, 4], [4, 3], [-6, -8], [0, 0]]))
+    assert cosines[0] == [1 << 20, (24 << 20) // 25, -(1 << 20), 0]
+    assert cosines[3] == [0, 0, 0, 0]
+
+
+def test_a_guarded_mean_stays_within_what_trimming_half_of_f_leaves():
+    assert by_spec("guarded-mean@2", [[0], [1], [2], [3], [100]]) == [3]
+    assert by_spec("guarded-mean@2", [[0], [1], [2], [3], [4]]) == [2]
+    assert by_spec("guarded-mean@2", [[-100], [1], [2], [3], [4]]) == [1]
+    assert by_spec("guarded-mean@9", [[0], [100], [5]]) == [5], "of three no more than one is trimmed at each end"
+
+
+@given(st.integers(5, 9).flatmap(lambda n: updates_of(n, 3)), st.integers(0, 2))
+def test_half_of_f_cannot_move_a_guarded_mean_beyond_the_honest(updates, half):
+    got = by_spec(f"guarded-mean@{2 * half}", updates)
+    honest = list(zip(*updates[half:], strict=True))
+    assert all(min(column) <= x <= max(column) for x, column in zip(got, honest, strict=True))
+
+
 def test_nnm_divides_once_at_the_end():
     # Nearest two of each: (0,1) (1,0) (3,1), sums 1 1 4; mean 6 / (2 * 3).
     assert by_spec("nnm+mean@1", [[0], [1], [3]]) == [1]
