@@ -5,6 +5,7 @@ The federation and its ledger-free twin call the same functions, so that what th
 
 from __future__ import annotations
 
+import copy
 import secrets
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
@@ -72,6 +73,8 @@ class Workload:
         self.template = self.model.state_dict()
         self.layout: Layout = layout_of(self.template)
         self.config = TrainingConfig(**script.training.model_dump())
+        # Nobody can divide a masked sum: every client does before, by the number of clients that may be in it.
+        self.divisor = script.clients.count if script.masking is not None else 1
         self._models: dict[int, Vector] = {}
         self._agreed: tuple[tuple[int, bytes], dict[int, NDArray[np.float32]]] | None = None
 
@@ -83,6 +86,12 @@ class Workload:
         if section.partition == "iid":
             return partition_iid(len(labels), count, seed=seed, min_examples=section.min_examples)
         return partition_dirichlet(labels, count, alpha=section.alpha, seed=seed, min_examples=section.min_examples)
+
+    def undivided(self) -> Workload:
+        """Return the same learning for rules that take a mean themselves."""
+        other = copy.copy(self)
+        other.divisor = 1
+        return other
 
     def compute_genesis(self) -> Vector:
         """Return the first global model as int32[d]."""
@@ -184,6 +193,8 @@ class Workload:
         # Writing the delta into a state names the tensor in which a value is not finite.
         apply_vector(self.template, delta, self.layout)
         clipped = clip_l2(delta, self.script.clients.clip_norm)
+        if self.divisor > 1:
+            clipped = clipped / np.float32(self.divisor)
         quantized = quantize(clipped, scale_bits=section.scale_bits, bound=section.bound)
         return LocalUpdate(
             client=client, values=quantized.values, num_examples=num_examples, saturated=quantized.saturated
@@ -221,8 +232,14 @@ def find_colluders(script: Script, number: int) -> set[int]:
 
 
 def find_absent(script: Script, number: int) -> set[int]:
-    """Return the clients that a script silences in a round."""
-    return {c for e in script.events if isinstance(e, DropEvent) and e.covers(number) for c in e.targets}
+    """Return the clients that a script lets commit to nothing in a round."""
+    return find_silent(script, number, "start", "shares", "commit")
+
+
+def find_silent(script: Script, number: int, *stages: str) -> set[int]:
+    """Return the clients that a script silences in a round at any of these stages."""
+    events = [e for e in script.events if isinstance(e, DropEvent) and e.covers(number) and e.stage in stages]
+    return {client for event in events for client in event.targets}
 
 
 def find_withholding(script: Script, number: int) -> set[int]:

@@ -12,7 +12,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from fl.federation import aggregator, attestors, clients, commits, setup
+from fl.federation import aggregator, attestors, clients, commits, masking, setup
 from fl.federation.context import Context, Roster, RoundPlan
 from fl.federation.results import Conviction, Observer, Progress, RoundResult, RunResult, find_unmet
 from fl.federation.scoring import record_scores
@@ -125,7 +125,7 @@ class Federation:
         challenger = setup.find_challenger(self.network.devnet, keys, password, operator)
         roster = setup.enrol(self.ctx, keys, password, operator=operator, challenger=challenger)
         attestors.name_committee(self.ctx, roster)
-        task_id, cid = setup.create_task(self.ctx, operator)
+        task_id, cid = setup.create_task(self.ctx, operator, roster)
         return roster, task_id, self.ctx.workload.compute_genesis(), cid
 
     def _run_round(
@@ -145,7 +145,8 @@ class Federation:
 
     def _run_attempt(self, roster: Roster, plan: RoundPlan, model: Vector, cid: str) -> tuple[RoundResult, Vector, str]:
         started, number = time.perf_counter(), plan.number
-        submissions, refusals, training = clients.prepare_all(self.ctx, roster, plan)
+        masks = masking.exchange(self.ctx, roster, plan)
+        submissions, refusals, training = clients.prepare_all(self.ctx, roster, plan, masks)
         refusals += commits.send_all(self.ctx, roster, plan, submissions)
         refusals += commits.commit_alone(self.ctx, roster, plan, submissions, "duplicate")
         self.ctx.tell("commit", number, len(submissions), len(submissions))
@@ -156,7 +157,7 @@ class Federation:
         self.chain.wait_until(plan.data_end + 1)
         attestors.certify(self.ctx, roster, plan)
         collected = aggregator.collect(self.ctx, roster, plan, publications)
-        outcome = aggregator.propose(self.ctx, roster, plan, collected)
+        outcome = aggregator.propose(self.ctx, roster, plan, collected, masks)
         if outcome is None:
             self._let_expire(roster, plan)
         record, report = self._replay(plan)
@@ -167,6 +168,7 @@ class Federation:
             model, cid = outcome, record.model.cid
         elif report.verdict is Verdict.FAIL and self.script.run.dispute:
             conviction = self._convict(roster, plan, record, report)
+        masking.forget(self.ctx, masks)
         result = self._describe(roster, plan, record, report, refusals, model)
         result = replace(result, conviction=conviction)
         return replace(result, seconds=time.perf_counter() - started, training_seconds=training), model, cid
@@ -299,9 +301,10 @@ class Federation:
         """Return the same learning without a ledger, under a rule: same split, same training, same integers."""
         params = rule.make_params(self.script.format.bound, self.script.format.examples_cap)
         rounds = self.script.run.rounds
-        return run_plain(
-            self.ctx.workload, params, rounds, on_round=lambda n: self.ctx.tell("twin", n, n, rounds, rule.name)
-        )
+        workload = self.ctx.workload
+        if rule.rule is not spec.Rule.SUM32:
+            workload = workload.undivided()
+        return run_plain(workload, params, rounds, on_round=lambda n: self.ctx.tell("twin", n, n, rounds, rule.name))
 
 
 __all__ = ["Conviction", "Federation", "Observer", "Progress", "RoundResult", "RunResult", "find_unmet"]

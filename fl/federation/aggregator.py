@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,15 +10,20 @@ import numpy as np
 from fl.federation.attestors import find_certified
 from fl.federation.clients import Publication
 from fl.federation.context import Context, Roster, RoundPlan, header_of
+from fl.federation.masking import Masks, unmask
 from fl.workload import Vector
 from ledger import commitments, spec
 from ledger.aggregation import aggregate, apply_model_step, compute_aux
-from ledger.audit import is_published, judge_update, reason_of
-from ledger.errors import BlobCorrupt, ChainError, FedtrailError, Unavailable
+from ledger.aggregation.masks import compute_unmasked_sum
+from ledger.audit import is_published, judge_update, read_seed_table, reason_of
+from ledger.errors import BlobCorrupt, ChainError, FedtrailError, Unavailable, UnmaskingFailed
 from ledger.history import fetch, get_max_bytes, load_round, to_cid, to_content
 from ledger.records import RoundRecord
 from ledger.script import AggregatorEvent
 from ledger.store import Cid, Codec
+
+_GONE = 801
+"""Reason of a client of whom something could not be had."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +42,8 @@ class Collected:
     """What each of them weighs in a weighted mean."""
     params: spec.RuleParams
     """The round's rule."""
+    tables: Mapping[int, tuple[spec.SeedLine, ...]]
+    """Seed table by included client, in a masked task."""
 
     @property
     def exclusions(self) -> tuple[tuple[int, int], ...]:
@@ -54,7 +61,7 @@ def collect(ctx: Context, roster: Roster, plan: RoundPlan, publications: Mapping
     if record.signed_list is not None and record.signed_list.problem is not None:
         raise record.signed_list.problem  # our own list is gone: without it nobody is known to have committed
     certified = find_certified(ctx, plan)
-    entries, members, rows, weights = [], [], [], []
+    entries, members, rows, weights, tables = [], [], [], [], {}
     for done, member in enumerate(record.members, start=1):
         publication = publications.get(member.client)
         if member.client in certified:
@@ -71,6 +78,7 @@ def collect(ctx: Context, roster: Roster, plan: RoundPlan, publications: Mapping
             members.append(member)
             rows.append(values)
             weights.append(record.compute_weight(member.client, blob.header.num_examples))
+            tables[member.client] = read_seed_table(record, blob)
         ctx.tell("aggregate", plan.number, done, len(record.members))
     matrix = np.stack(rows) if rows else np.empty((0, record.task.size), dtype=np.int32)
     return Collected(
@@ -80,6 +88,7 @@ def collect(ctx: Context, roster: Roster, plan: RoundPlan, publications: Mapping
         matrix=matrix,
         weights=tuple(weights),
         params=record.make_rule_params([member.client for member in members], weights),
+        tables=tables,
     )
 
 
@@ -107,12 +116,24 @@ def _entry(member: spec.Member, publication: Publication | None, reason: int) ->
     )
 
 
-def propose(ctx: Context, roster: Roster, plan: RoundPlan, collected: Collected) -> Vector | None:
+def propose(
+    ctx: Context, roster: Roster, plan: RoundPlan, collected: Collected, masks: Masks | None = None
+) -> Vector | None:
     """Aggregate, store the results, propose their roots; return the next model, None when the quorum is not met.
 
     A round without quorum is abandoned; one in accumulated mode, whose clients the ledger has not counted, is left to
-    expire.
+    expire. So is a masked round whose masks cannot be removed although it has its quorum. Args: masks: of a masked one.
     """
+    reveals: list[spec.Reveal] = []
+    if masks is not None and len(collected.members) >= collected.task.quorum:
+        try:
+            reveals = unmask(ctx, roster, plan, masks, collected.tables)
+        except UnmaskingFailed as error:
+            ctx.tell("unmask", plan.number, 0, 1, error.message)
+            silent = error.detail["silent"]
+            collected = _without(collected, silent if isinstance(silent, list) else [])
+            if len(collected.members) >= collected.task.quorum:
+                return None
     excluded, party = collected.exclusions, plan.aggregator
     manifest = spec.Manifest(
         domain_separator=ctx.chain.domain_separator,
@@ -129,21 +150,33 @@ def propose(ctx: Context, roster: Roster, plan: RoundPlan, collected: Collected)
         key = ctx.key(*plan.key("abandon"))
         ctx.chain.abandon(plan.round_id, data_id, excluded, key=key, sender=party.account)
         return None
-    result, model = _compute(ctx, plan, collected, is_honest=party is not roster.aggregators[0])
+    result, model = _compute(ctx, plan, collected, reveals, is_honest=party is not roster.aggregators[0])
     named = replace(
         manifest,
         aggregate=_put_vector(ctx, plan, spec.Kind.AGGREGATE, party.participant, result, len(collected.members)),
         model=_put_vector(ctx, plan, spec.Kind.MODEL, party.participant, model, 0),
     )
     proposal = _make_proposal(collected, result, model, _put_manifest(ctx, named))
-    aux = compute_aux(collected.params, collected.matrix, collected.weights)
+    aux = spec.encode_reveals(reveals) or compute_aux(collected.params, collected.matrix, collected.weights)
     key = ctx.key(*plan.key("propose"))
     ctx.chain.propose(plan.round_id, proposal, excluded, aux, key=key, sender=party.account)
     return model
 
 
-def _compute(ctx: Context, plan: RoundPlan, collected: Collected, *, is_honest: bool) -> tuple[Vector, Vector]:
-    result = aggregate(collected.params, collected.matrix, collected.weights)
+def _without(collected: Collected, silent: Collection[int]) -> Collected:
+    """Return what is left without clients of whom the aggregator could not get what removes their masks."""
+    entries = [replace(e, reason=_GONE) if e.client in silent else e for e in collected.entries]
+    members = [member for member in collected.members if member.client not in silent]
+    return replace(collected, entries=tuple(entries), members=tuple(members))
+
+
+def _compute(
+    ctx: Context, plan: RoundPlan, collected: Collected, reveals: Sequence[spec.Reveal], *, is_honest: bool
+) -> tuple[Vector, Vector]:
+    if collected.task.degree:
+        result = compute_unmasked_sum(collected.matrix, reveals)
+    else:
+        result = aggregate(collected.params, collected.matrix, collected.weights)
     for event in ctx.script.events:
         if isinstance(event, AggregatorEvent) and event.covers(plan.number) and not is_honest:
             result = result.copy()

@@ -8,8 +8,11 @@ from dataclasses import dataclass
 
 from fl.attacks.protocol import MALFORMATIONS
 from fl.federation.context import Context, Party, Roster, RoundPlan, header_of
-from fl.workload import find_absent, find_withholding
+from fl.federation.masking import Masks
+from fl.workload import LocalUpdate, find_absent, find_withholding
 from ledger import commitments, spec
+from ledger.aggregation.masks import apply_masks
+from ledger.errors import MaskingRefused
 from ledger.history import to_content
 from ledger.script import MalformEvent
 from ledger.signing import sign_digest
@@ -50,10 +53,13 @@ def find_malformation(ctx: Context, client: int, number: int) -> str | None:
     return next((event.malform for event in events if event.client == client), None)
 
 
-def prepare_all(ctx: Context, roster: Roster, plan: RoundPlan) -> tuple[list[Submission], Refusals, float]:
+def prepare_all(
+    ctx: Context, roster: Roster, plan: RoundPlan, masks: Masks | None = None
+) -> tuple[list[Submission], Refusals, float]:
     """Let every client of a round train, keep its update and sign; return submissions, refusals, seconds of training.
 
-    A client whose update cannot be encoded (FT714) stays out of the round; the others go on.
+    A client whose update cannot be encoded (FT714), or that has too few peers to mask it with (FT611), stays out of
+    the round; the others go on. Args: masks: of a masked round.
     """
     submissions: list[Submission] = []
     refusals: Refusals = []
@@ -62,30 +68,35 @@ def prepare_all(ctx: Context, roster: Roster, plan: RoundPlan) -> tuple[list[Sub
         if client not in absent:
             started = time.perf_counter()
             try:
-                kept = _keep_update(ctx, plan, client, party)
+                kept = _keep_update(ctx, plan, client, party, masks)
                 submissions.append(_sign_commitment(ctx, plan, client, party, kept))
-            except spec.NonFinite as error:
+            except (spec.NonFinite, MaskingRefused) as error:
                 refusals.append((client, error.code))
             training += time.perf_counter() - started
         ctx.tell("train", plan.number, client, count, f"client {client}")
     return submissions, refusals, training
 
 
-def _keep_update(ctx: Context, plan: RoundPlan, client: int, party: Party) -> dict[str, object]:
+def _keep_update(ctx: Context, plan: RoundPlan, client: int, party: Party, masks: Masks | None) -> dict[str, object]:
     """Return what the client wrote down about its update; train only if it had not."""
-    key = ctx.key(*plan.key_of_update(client))
+    # A masked update belongs to one graph, too: with another one its seeds are others.
+    graph = () if masks is None else (masks.setting.beacon.hex(),)
+    key = ctx.key(*plan.key_of_update(client), *graph)
     kept = ctx.journal.get_note(key)
     if kept is None:
-        kept = _make_update(ctx, plan, client, party)
+        kept = _make_update(ctx, plan, client, party, masks)
         ctx.journal.note(key, kept)
     return kept
 
 
-def _make_update(ctx: Context, plan: RoundPlan, client: int, party: Party) -> dict[str, object]:
+def _make_update(ctx: Context, plan: RoundPlan, client: int, party: Party, masks: Masks | None) -> dict[str, object]:
     malform = find_malformation(ctx, client, plan.number)
     if malform == "nan":
         raise spec.NonFinite(tensor=ctx.workload.layout.names[0], count=1)
+    seeds = None if masks is None else masks.get_seeds(party.participant)
     update = ctx.workload.compute_update(client, plan.number, plan.base)
+    if seeds is not None:
+        return _keep_masked(ctx, plan, party, update, seeds)
     header = header_of(
         ctx,
         spec.Kind.UPDATE,
@@ -103,6 +114,24 @@ def _make_update(ctx: Context, plan: RoundPlan, client: int, party: Party) -> di
         client=header.client,
         num_examples=header.num_examples,
         root=commitments.compute_vector_root(update.values, header.leaf_log2),
+    )
+    return {"cid": str(cid), "commitment": commitment.hex(), "saturated": update.saturated}
+
+
+def _keep_masked(
+    ctx: Context, plan: RoundPlan, party: Party, update: LocalUpdate, seeds: Mapping[int, bytes]
+) -> dict[str, object]:
+    """Keep the update under masks; nobody learns how many examples it was trained on, since all weigh the same."""
+    header = header_of(ctx, spec.Kind.MASKED, round_id=plan.round_id, client=party.participant, num_examples=1)
+    values, table = apply_masks(update.values, party.participant, seeds), spec.make_seed_table(seeds)
+    cid = ctx.outbox.put(spec.encode_vector(header, values.astype("<i4").tobytes(), spec.encode_seed_table(table)))
+    root = commitments.compute_vector_root(values, header.leaf_log2)
+    commitment = spec.compute_commitment(
+        domain_separator=header.domain_separator,
+        round_id=header.round_id,
+        client=header.client,
+        num_examples=header.num_examples,
+        root=spec.compute_masked_root(root, spec.compute_seeds_root(table)),
     )
     return {"cid": str(cid), "commitment": commitment.hex(), "saturated": update.saturated}
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -51,6 +52,8 @@ class Roster:
     """Clients 1 to n of the script, in order."""
     attestors: tuple[Party, ...] = ()
     """Committee that certifies which updates could be had; empty where the script has none."""
+    encryption_keys: Mapping[int, bytes] = field(default_factory=dict, repr=False)
+    """Private X25519 keys of clients and aggregators, by participant; empty where nothing is encrypted."""
 
     def number_of(self, participant: int) -> int:
         """Return the script's number of a participant."""
@@ -125,6 +128,9 @@ class RoundPlan:
         return self.key("client", client, "update", self.round_id, self.base_cid)
 
 
+_OF_CLIENTS = (spec.Kind.UPDATE, spec.Kind.MASKED)
+
+
 def header_of(
     ctx: Context, kind: spec.Kind, *, round_id: int, client: int, num_examples: int, size: int | None = None
 ) -> spec.VectorHeader:
@@ -137,5 +143,5 @@ def header_of(
         num_examples=num_examples,
         size=ctx.workload.layout.size if size is None else size,
         scale_bits=ctx.script.format.scale_bits,
-        leaf_log2=ctx.script.format.leaf_log2 if kind is spec.Kind.UPDATE else ctx.script.format.model_log2,
+        leaf_log2=ctx.script.format.leaf_log2 if kind in _OF_CLIENTS else ctx.script.format.model_log2,
     )

@@ -6,6 +6,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from fl.federation.context import Context, Party, Roster, header_of
+from fl.federation.encryption import announce_keys
+from fl.federation.masking import make_term
 from ledger import commitments, spec
 from ledger.chain import Role
 from ledger.devnet import funded_account
@@ -50,7 +52,9 @@ def enrol(ctx: Context, keys: Keystore, password: str, *, operator: LocalAccount
         ctx.tell("set-up", 0, done, len(missing), f"register {name}")
     parties = {name: _party(ctx, name, accounts[name]) for name in names}
     _give_gas_money(ctx, operator, parties)
+    encryption_keys = announce_keys(ctx, keys, password, parties) if ctx.script.masking is not None else {}
     return Roster(
+        encryption_keys=encryption_keys,
         operator=operator,
         challenger=challenger,
         aggregators=tuple(parties[name] for name in aggregators),
@@ -96,10 +100,10 @@ def _party(ctx: Context, name: str, account: LocalAccount) -> Party:
 
 
 def _give_gas_money(ctx: Context, operator: LocalAccount, parties: dict[str, Party]) -> None:
-    """Pay for the gas of who sends transactions: aggregators, and clients that commit by themselves."""
+    """Pay for the gas of who sends transactions: aggregators, clients that commit alone or announce keys."""
     breakers = [event for event in ctx.script.events if isinstance(event, MalformEvent)]
     alone = {f"c{event.client}" for event in breakers if event.malform in ("late", "duplicate")}
-    everybody = ctx.script.run.commit_mode is spec.CommitMode.ACCUMULATED
+    everybody = ctx.script.run.commit_mode is spec.CommitMode.ACCUMULATED or ctx.script.masking is not None
     aggregators = {name for name in parties if name.startswith("aggregator")}
     clients = {name for name in parties if name.startswith("c")}
     for name in sorted(aggregators | (clients if everybody else alone)):
@@ -108,12 +112,13 @@ def _give_gas_money(ctx: Context, operator: LocalAccount, parties: dict[str, Par
         ctx.chain.transfer(party.address, _GAS_MONEY_WEI, key=key, sender=operator)
 
 
-def create_task(ctx: Context, operator: LocalAccount) -> tuple[int, str]:
+def create_task(ctx: Context, operator: LocalAccount, roster: Roster) -> tuple[int, str]:
     """Store layout, script and genesis model, create the task; return its id and the genesis model's CID."""
     genesis = ctx.workload.compute_genesis()
     header = header_of(ctx, spec.Kind.MODEL, round_id=0, client=0, num_examples=0)
     cid = ctx.store.put(spec.encode_vector(header, genesis.astype("<i4").tobytes()))
-    document = replace(ctx.workload.layout, composition=ctx.script.run.rule.composition)
+    masking = (("masking", str(make_term(ctx, roster))),) if ctx.script.masking is not None else ()
+    document = replace(ctx.workload.layout, composition=ctx.script.run.rule.composition, terms=masking)
     layout = ctx.store.put_block(encode_layout(document), Codec.RAW)
     script = ctx.store.put_block(ctx.script.source, Codec.RAW)
     for block in (layout, script):
@@ -127,7 +132,7 @@ def _make_task(ctx: Context, genesis: bytes, layout: bytes, script: bytes) -> sp
     run, form, windows = ctx.script.run, ctx.script.format, ctx.script.windows
     return spec.Task(
         rule=run.rule.rule,
-        rule_param=run.rule.parameter,
+        rule_param=ctx.script.rule_param,
         rule_select=run.rule.select or 0,
         size=ctx.workload.layout.size,
         scale_bits=form.scale_bits,

@@ -25,6 +25,7 @@ from ledger.script.events import (
     ScriptEvent,
     WithholdEvent,
 )
+from ledger.script.masking import MaskingSection, check_masking
 from ledger.script.noise import NoiseSection, check_noise
 from ledger.script.scores import ScoresSection
 from ledger.script.sections import (
@@ -71,6 +72,8 @@ class Script(Section):
     """Who proposes."""
     availability: AvailabilitySection | None = None
     """Attestors, who certify which updates could be had; without this section the aggregator says it alone."""
+    masking: MaskingSection | None = None
+    """Secure aggregation; without this section everybody sees every update."""
     scores: ScoresSection | None = None
     """Scores that the aggregator records; without this section everybody computes them alone."""
     noise: NoiseSection | None = None
@@ -98,6 +101,11 @@ class Script(Section):
     def noise_term(self) -> Noise | None:
         """What the task says of noise; None without."""
         return None if self.noise is None else self.noise.make_term(self.format.scale_bits, self.quorum)
+
+    @property
+    def rule_param(self) -> int:
+        """The rule's number as the task has it: of a masked sum the peers of each client."""
+        return self.run.rule.parameter if self.masking is None else self.masking.get_degree(self.clients.count)
 
     def digest(self) -> bytes:
         """Return the SHA-256 of the file's bytes."""
@@ -231,6 +239,7 @@ def _find_contradictions(script: Script) -> Iterator[tuple[Place, str]]:
     if committee is not None and not committee.majority <= committee.signatures <= committee.attestors:
         allowed = f"{committee.majority} (more than half) to {committee.attestors} (availability.attestors)"
         yield ("availability", "threshold"), f"'availability.threshold' is {committee.threshold}, expected {allowed}"
+    yield from check_masking(script)
     for index, event in enumerate(script.events):
         yield from _check_event(script, index, event)
     for index, excluded in enumerate(script.expect.excluded or ()):
@@ -263,6 +272,8 @@ def _check_event(script: Script, index: int, event: ScriptEvent) -> Iterator[tup
     first, last = event.span
     if not 1 <= first <= script.run.rounds or (last or 1) > script.run.rounds:
         yield (*place, "at"), f"'{event.at}' is outside of the run's rounds, 1 to {script.run.rounds}"
+    if isinstance(event, DropEvent) and event.stage != "start" and script.masking is None:
+        yield (*place, "stage"), f"'{event.stage}' is a stage of masked runs; this script has no 'masking'"
     if isinstance(event, AttackEvent) and (event.client is None) == (event.clients is None):
         yield place, "an attack needs either 'client' or 'clients'"
     for client in event.targets:

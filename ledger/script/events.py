@@ -94,6 +94,8 @@ class DropEvent(Event):
 
     drop: ClientNumber | ClientNumbers
     """One client or several."""
+    stage: Literal["start", "shares", "commit", "unmask"] = "start"
+    """In a masked run, what they do not do any more: say hello, share, commit, or help to unmask."""
 
     @property
     def targets(self) -> tuple[int, ...]:

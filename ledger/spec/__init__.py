@@ -124,6 +124,7 @@ from ledger.spec.gram import compute_scores_from_distances, select_lowest
 from ledger.spec.keccak import (
     keccak256,
 )
+from ledger.spec.masking import Masking, decode_masking
 from ledger.spec.masks import (
     SEED_BYTES,
     SEED_LINE_BYTES,
@@ -146,6 +147,7 @@ from ledger.spec.masks import (
     encode_seed_table,
     expand_mask,
     is_cancelled,
+    make_seed_table,
     verify_reveals,
 )
 from ledger.spec.numbers import (
@@ -225,6 +227,7 @@ from ledger.spec.statements import (
 from ledger.spec.tasks import (
     MAX_CLIENTS,
     MAX_KRUM_CLIENTS,
+    MAX_PEERS,
     NO_BOARD,
     ZERO_DIGEST,
     CommitMode,
@@ -280,6 +283,7 @@ __all__ = [
     "MAX_LIST_BYTES",
     "MAX_MANIFEST_BYTES",
     "MAX_NUM_EXAMPLES",
+    "MAX_PEERS",
     "MAX_SCALE_BITS",
     "MAX_SIZE",
     "NO_BOARD",
@@ -315,6 +319,7 @@ __all__ = [
     "LongUpdate",
     "Manifest",
     "ManifestEntry",
+    "Masking",
     "Member",
     "NonFinite",
     "NotCanonical",
@@ -427,6 +432,7 @@ __all__ = [
     "decode_int32",
     "decode_label",
     "decode_manifest",
+    "decode_masking",
     "decode_members",
     "decode_reveals",
     "decode_scores",
@@ -464,6 +470,7 @@ __all__ = [
     "judge_cohort",
     "keccak256",
     "make_outcome",
+    "make_seed_table",
     "quantize",
     "rdiv",
     "require_composition",

@@ -71,6 +71,11 @@ class SeedLine:
 SeedTable = Sequence[SeedLine]
 
 
+def make_seed_table(seeds: Mapping[int, bytes]) -> list[SeedLine]:
+    """Return the seed table of a client (§11.2). Args: seeds: 32 bytes by peer; SELF for the client's own."""
+    return [SeedLine(peer=peer, commitment=compute_seed_commitment(seeds[peer])) for peer in sorted(seeds)]
+
+
 def encode_seed_table(lines: SeedTable) -> bytes:
     """Return packed (peer u32 | commitment 32) lines: 36 bytes each (§11.2)."""
     return b"".join(_LINE.pack(line.peer, line.commitment) for line in lines)

@@ -20,12 +20,13 @@ from masked_rounds import (
     private_key,
 )
 
-from fl.privacy.secagg import Masker, Request, choose_degree, choose_threshold, compute_beacon
+from fl.privacy.secagg import Masker, Request, compute_beacon
 from fl.privacy.secagg.keys import compute_public_key
 from fl.privacy.secagg.shares import PRIME, join, split
 from ledger import spec
 from ledger.aggregation.masks import apply_masks, compute_unmasked_sum, expand_mask
 from ledger.errors import MaskingRefused, ShareRejected, UnmaskingFailed
+from ledger.script.masking import choose_degree, choose_threshold
 
 COUNT = 20
 

@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from fl.privacy.secagg import Masker, Request, Setting, Unmasker, choose_degree, choose_threshold, decode_answer
+from fl.privacy.secagg import Masker, Request, Setting, Unmasker, decode_answer
 from fl.privacy.secagg.keys import compute_public_key
 from ledger import spec
 from ledger.aggregation.masks import apply_masks, compute_unmasked_sum
+from ledger.script.masking import choose_degree, choose_threshold
 
 DOMAIN, BEACON, AGGREGATOR = b"\x0d" * 32, b"\xbe" * 32, 999
 STAGES = ("hello", "shares", "commit", "publish", "unmask")

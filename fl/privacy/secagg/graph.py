@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,19 +10,6 @@ from functools import cached_property
 from ledger import spec
 
 _LABEL = b"fedtrail/masking/1"
-
-
-def choose_degree(clients: int) -> int:
-    """Return the number of peers that a client has where a script names none: O(log n), even, at most clients - 1.
-
-    With 100 clients it is 20, as in SecAgg+ for 2**-40 (Bell et al. 2020, table 2).
-    """
-    return min(clients - 1, 2 * math.ceil(1.5 * math.log2(clients)))
-
-
-def choose_threshold(degree: int) -> int:
-    """Return how many shares recover a secret where a script names no number: more than half of the peers."""
-    return degree // 2 + 1
 
 
 def compute_beacon(domain_separator: bytes, round_id: int, block_hash: bytes) -> bytes:

@@ -1,0 +1,145 @@
+"""Masked runs on a devnet: the sum of the survivors, proven by replay; who drops out, lies or is killed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fl.federation import Federation
+from ledger import spec
+from ledger.chain import Chain
+from ledger.history import load_round
+from ledger.journal import Journal
+from ledger.project import Project
+from ledger.records import Grade, RoundRecord, Verdict
+from ledger.store import open_store
+
+pytestmark = pytest.mark.chain
+ScriptWriter = Callable[..., Path]
+MASKED: dict[str, Any] = {
+    "run": {"rounds": 1, "seed": 3, "rule": {"name": "sum32", "trim": None}},
+    "clients": {"count": 6},
+    "masking": {"degree": 4, "threshold": 2},
+}
+
+
+def record_of(project: Project, round_id: int) -> RoundRecord:
+    chain = Chain.connect(project.network(), Journal(project.journal_path))
+    return load_round(chain, open_store(project.store_path), round_id)
+
+
+def federation_ids(record: RoundRecord, number: int) -> int:
+    """Return the participant that is a client of the script."""
+    assert record.layout is not None
+    return spec.decode_masking(record.layout.term("masking") or "").roster[number - 1]
+
+
+def masks_left(project: Project) -> list[Path]:
+    return list((project.state_dir / "masks").rglob("*.json"))
+
+
+def test_a_masked_run_gives_the_model_of_the_plain_sum_and_its_replay_proves_it(
+    project: Project, write_script: ScriptWriter
+) -> None:
+    twins = [{"name": "sum32"}, {"name": "mean"}]
+    sections = MASKED | {"run": {**MASKED["run"], "rounds": 2}, "compare": twins}
+    federation = Federation.start(project, write_script(**sections))
+    result = federation.run()
+    assert [(r.verdict, r.grade) for r in result.rounds] == [(Verdict.PASS, Grade.PROVEN)] * 2
+    plain = federation.run_twin(federation.script.compare[0])
+    assert result.model == tuple(plain.models[-1].tolist())
+    # Every client divides by the number of clients: with everybody there, the sum is the mean up to rounding.
+    mean = federation.run_twin(federation.script.compare[1]).models[0]
+    assert int(np.abs(plain.models[0] - mean).max()) <= 4
+    record = record_of(project, result.rounds[0].round_id)
+    assert record.layout is not None
+    term = spec.decode_masking(record.layout.term("masking") or "")
+    assert (record.task.degree, term.threshold, len(term.roster)) == (4, 2, 6)
+    blobs = [spec.decode_vector(f.data or b"", max_bytes=1 << 20) for f in record.updates.values()]
+    assert {blob.header.kind for blob in blobs} == {spec.Kind.MASKED}
+    assert {blob.header.num_examples for blob in blobs} == {1}  # nobody learns how many there were
+    assert masks_left(project) == []
+
+
+def test_clients_that_drop_out_at_every_stage_leave_the_exact_sum_of_the_others(
+    project: Project, write_script: ScriptWriter
+) -> None:
+    events = [
+        {"at": "round 1", "drop": 1},
+        {"at": "round 1", "drop": 2, "stage": "shares"},
+        {"at": "round 1", "drop": 3, "stage": "commit"},
+        {"at": "round 1", "withhold": 4},
+        {"at": "round 1", "drop": 5, "stage": "unmask"},
+    ]
+    sections = MASKED | {
+        "clients": {"count": 11},
+        "masking": {"degree": 10, "threshold": 3},
+        "run": {**MASKED["run"], "quorum": 5},
+        "events": events,
+    }
+    federation = Federation.start(project, write_script(**sections))
+    (only,) = federation.run().rounds
+    assert only.verdict is Verdict.PASS
+    assert (only.committed, only.included, only.excluded) == (8, 7, ((4, "FT801"),))
+    record = record_of(project, only.round_id)
+    workload = federation.ctx.workload
+    rows = [workload.compute_update(c, 1, workload.compute_genesis()).values.tolist() for c in range(5, 12)]
+    total = [sum(column) for column in zip(*rows, strict=True)]
+    published = spec.decode_vector(record.aggregate.data or b"", max_bytes=1 << 20)
+    assert published.values() == total
+    shown = {(reveal.owner, reveal.peer) for reveal in spec.decode_reveals(record.aux)}
+    third, fourth = federation_ids(record, 3), federation_ids(record, 4)
+    assert len([pair for pair in shown if pair[1] == spec.SELF]) == 7  # the one that fell silent then, too
+    assert len([pair for pair in shown if pair[1] in (third, fourth)]) == 14
+    assert len(shown) == 21
+    assert masks_left(project) == []
+
+
+def test_below_the_threshold_a_round_is_abandoned_and_no_seed_is_shown(
+    project: Project, write_script: ScriptWriter
+) -> None:
+    events = [{"at": "round 1", "drop": [1, 2, 3, 4], "stage": "unmask"}]
+    sections = MASKED | {"masking": {"degree": 4, "threshold": 4}, "run": {**MASKED["run"], "rounds": 2}}
+    federation = Federation.start(project, write_script(**sections, events=events))
+    first, second = federation.run().rounds
+    assert (first.verdict, second.verdict) == (Verdict.NOTHING, Verdict.PASS)
+    record = record_of(project, first.round_id)
+    assert (record.phase, record.aux) == (spec.Phase.ABANDONED, b"")
+    assert {reason for _, reason in record.exclusions} == {801}
+    assert masks_left(project) == []
+
+
+def test_a_tampered_masked_sum_is_voided_by_the_court_of_masked_sums(
+    project: Project, write_script: ScriptWriter
+) -> None:
+    sections = MASKED | {
+        "run": {**MASKED["run"], "dispute": True},
+        "aggregator": {"stake": "100 ether", "bond": "1 ether", "count": 2},
+        "events": [{"at": "always", "aggregator": "tamper", "coordinate": 5}],
+    }
+    wrong, right = Federation.start(project, write_script(**sections)).run().rounds
+    assert wrong.verdict is Verdict.FAIL and wrong.conviction is not None
+    assert (wrong.conviction.function, wrong.conviction.coordinate) == ("proveUnmasking", 5)
+    assert wrong.conviction.claimed - wrong.conviction.recomputed == 1
+    assert record_of(project, wrong.round_id).phase is spec.Phase.VOIDED
+    assert right.verdict is Verdict.PASS
+
+
+def test_dispute_open_has_a_tampered_masked_sum_voided(
+    project: Project, write_script: ScriptWriter, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from ledger.cli import main
+
+    events = [{"at": "always", "aggregator": "tamper", "coordinate": 7}]
+    script = write_script(**MASKED, events=events)
+    assert main(["run", "start", str(script), "--project", str(project.root), "--format", "json"]) == 7
+    capsys.readouterr()  # what the run printed
+    where = ["--project", str(project.root), "--format", "json", "--run", script.stem]
+    assert main(["dispute", "open", "1", *where]) == 0
+    told = json.loads(capsys.readouterr().out)["data"]
+    assert (told["proof"], told["coordinate"], told["phase"]) == ("proveUnmasking", 7, "voided")
