@@ -10,11 +10,12 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
-from pydantic import Field, PrivateAttr, ValidationError
+from pydantic import Field, PrivateAttr, ValidationError, model_validator
 
 from ledger import spec
 from ledger.errors import IncompatibleParts, NotFoundError, ScriptError
 from ledger.marked import Document, Mark, SyntaxProblem, parse
+from ledger.script.automatic import resolve_rules
 from ledger.script.combining import find_impossible
 from ledger.script.events import (
     MALFORMATIONS,
@@ -86,6 +87,11 @@ class Script(Section):
     """What must come out."""
 
     _source: bytes = PrivateAttr(default=b"")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _resolve_rules(cls, data: Any) -> Any:
+        return resolve_rules(data)
 
     @property
     def source(self) -> bytes:

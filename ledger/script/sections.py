@@ -77,11 +77,11 @@ class RuleSection(Section):
     """An aggregation rule and its number."""
 
     name: RuleName
-    """Rule (docs/protocol.md §5), or the stages of a composed one (§5.9), such as drop(3)+nnm+trimmed-mean."""
+    """Rule (docs/protocol.md §5), stages of a composed one (§5.9) such as drop(3)+nnm+trimmed-mean, or auto."""
     trim: int | None = Field(default=None, ge=0, le=65535)
     """trimmed-mean: values left out at each end."""
     f: int | None = Field(default=None, ge=0, le=65535)
-    """krum, multi-krum, composed rules: dishonest clients to withstand."""
+    """krum, multi-krum, composed rules: dishonest clients to withstand; auto: by default 30 % of the clients."""
     select: int | None = Field(default=None, ge=1, le=65535)
     """multi-krum: updates that are averaged."""
     stake_per_weight: Amount | None = None
