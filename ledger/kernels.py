@@ -47,6 +47,13 @@ class Kernels(Protocol):
     def compute_gram(self, rows: Sequence[Int32Array], *, bound: int) -> list[list[int]] | None:
         """Return the n × n exact inner products of the clamped rows."""
 
+    def add_mask(self, total: NDArray[np.uint32], seed: bytes, sign: int) -> int:
+        """Add sign times the mask of a seed (docs/protocol.md §11.1) to the first coordinates of a total, in place.
+
+        Args: total: uint32[d], contiguous. seed: 32 bytes. sign: 1 or -1.
+        Returns: how many coordinates are done, a multiple of 8; 0 declines.
+        """
+
     def hash_chunks(self, prefix: bytes, data: memoryview, chunk_bytes: int) -> bytes | None:
         """Return the SHA-256 of prefix | chunk of every chunk, 32 bytes each, one after the other.
 

@@ -15,7 +15,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from fl.kernels import coordinates, gram, sha256
+from fl.kernels import coordinates, gram, masks, sha256
 from ledger.aggregation.blocks import Int32Array
 
 _MAX_EXACT = 1 << 53
@@ -55,6 +55,21 @@ class CompiledKernels:
     def compute_gram(self, rows: Sequence[Int32Array], *, bound: int) -> list[list[int]] | None:
         """Return the inner products of the clamped rows, or None: too short, or scattered rows."""
         return None if len(rows[0]) < gram.get_width() or _are_scattered(rows) else _multiply(rows, bound)
+
+    def add_mask(self, total: NDArray[np.uint32], seed: bytes, sign: int) -> int:
+        """Add a mask; return how many coordinates are done: all but the last few, or none without SHA instructions."""
+        step = masks.LANES * masks.WORDS_PER_BLOCK
+        done = len(total) - len(total) % step
+        if not sha256.is_supported() or not done:
+            return 0
+        call, address = masks.compile_masking().call, total.ctypes.data
+        text = np.frombuffer(seed, dtype=np.uint8)
+
+        def work(start: int, stop: int) -> None:
+            call(text.ctypes.data, start * masks.LANES, stop * masks.LANES, sign, address)
+
+        _share(work, done // step, least=_SHARE_BYTES // (step * 4))
+        return done
 
     def hash_chunks(self, prefix: bytes, data: memoryview, chunk_bytes: int) -> bytes | None:
         """Return the digests, or None: no SHA instructions, or too few chunks."""

@@ -20,10 +20,11 @@ from masked_rounds import (
     private_key,
 )
 
+from fl.kernels import load
 from fl.privacy.secagg import Masker, Request, compute_beacon
 from fl.privacy.secagg.keys import compute_public_key
 from fl.privacy.secagg.shares import PRIME, join, split
-from ledger import spec
+from ledger import kernels, spec
 from ledger.aggregation.masks import apply_masks, compute_unmasked_sum, expand_mask
 from ledger.errors import MaskingRefused, ShareRejected, UnmaskingFailed
 from ledger.script.masking import choose_degree, choose_threshold
@@ -347,3 +348,25 @@ def test_fast_masking_and_unmasking_are_those_of_the_specification(size: int, se
     assert compute_unmasked_sum(matrix, reveals).tolist() == spec.compute_unmasked_sum(matrix.tolist(), reveals)
     plain = [spec.wrap32(a + b) for a, b in zip(updates[3].tolist(), updates[8].tolist(), strict=True)]
     assert compute_unmasked_sum(matrix, reveals).tolist() == plain
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.binary(min_size=32, max_size=32), st.integers(0, 200), st.sampled_from([1, -1]))
+def test_compiled_masks_are_those_of_the_specification(seed: bytes, size: int, sign: int) -> None:
+    compiled = load()
+    assert compiled is not None
+    total = np.arange(size, dtype=np.uint32)
+    done = compiled.add_mask(total, seed, sign)  # 0 without SHA instructions, else all but the last few
+    assert done in (0, size - size % 16)
+    want = [(at + sign * word) % 2**32 for at, word in enumerate(spec.expand_mask(seed, size))]
+    assert total.tolist() == want[:done] + list(range(done, size))
+
+
+def test_large_masks_are_compiled_and_come_out_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    seeds = {spec.SELF: b"\x01" * 32, 2: b"\x02" * 32, 9: b"\x03" * 32}
+    update = make_updates([5], 1003)[5]
+    plain = apply_masks(update, 5, seeds)
+    used = []
+    monkeypatch.setattr(kernels, "MIN_BYTES", 1)
+    monkeypatch.setattr(kernels, "_load", lambda: used.append(1) or load())
+    assert (apply_masks(update, 5, seeds) == plain).all() and used
