@@ -18,7 +18,7 @@ from ledger.spec.errors import BadProof, WrongShape
 
 Int32Array = npt.NDArray[np.int32]
 
-_BLOCK_BYTES = 1 << 22
+_BLOCK_BYTES = 1 << 20
 """Memory that a transposed block of the matrix may take (a single leaf may take more)."""
 _LEAF_PREFIX = b"\x00"
 _NODE_PREFIX = b"\x01"

@@ -44,6 +44,14 @@ class Kernels(Protocol):
     ) -> Int32Array | None:
         """Return rdiv(Σ w clamp(x), divisor), for weights >= 0 whose sum is at most the divisor."""
 
+    def reduce_mixed(
+        self, rows: Sequence[Int32Array], mixture: Sequence[Sequence[int]], *, trim: int, divisor: int
+    ) -> Int32Array | None:
+        """Return what reduce_middle returns for the vectors Σ mixture[k][i] x[i].
+
+        Args: rows: below 2**23 in magnitude. mixture: one integer a row, for every vector. divisor: below 2**52.
+        """
+
     def compute_gram(self, rows: Sequence[Int32Array], *, bound: int) -> list[list[int]] | None:
         """Return the n × n exact inner products of the clamped rows."""
 

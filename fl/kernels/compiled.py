@@ -15,7 +15,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from fl.kernels import coordinates, gram, masks, sha256
+from fl.kernels import coordinates, gram, masks, mixing, sha256
 from ledger.aggregation.blocks import Int32Array
 
 _MAX_EXACT = 1 << 53
@@ -26,6 +26,9 @@ _SHARE_BYTES = 1 << 18
 _HALF_BITS = 32
 _LOW_HALF = (1 << _HALF_BITS) - 1
 _DIGEST_BYTES = 32
+_VALUE_BITS = 23
+_MIXED_COORDINATES = 1 << 13
+"""Of a block of mixtures, which a thread makes, reduces and forgets."""
 
 
 class CompiledKernels:
@@ -51,6 +54,15 @@ class CompiledKernels:
             return None
         factors = np.array(weights, dtype=np.float64)
         return _reduce("weighted", rows, limit=coordinates.MAX_SUM, bound=bound, divisor=divisor, weights=factors)
+
+    def reduce_mixed(
+        self, rows: Sequence[Int32Array], mixture: Sequence[Sequence[int]], *, trim: int, divisor: int
+    ) -> Int32Array | None:
+        """Return rdiv of the sum between two ranks of mixtures, or None: too many or too large ones, scattered rows."""
+        size = max(sum(map(abs, row)) for row in mixture) << _VALUE_BITS
+        kept = len(mixture) - 2 * trim
+        fits = size < 1 << 31 and kept * size < divisor << 31 and len(mixture) <= coordinates.MAX_NETWORK
+        return _reduce_mixed(rows, mixture, trim, divisor) if fits and not _are_scattered(rows) else None
 
     def compute_gram(self, rows: Sequence[Int32Array], *, bound: int) -> list[list[int]] | None:
         """Return the inner products of the clamped rows, or None: too short, or scattered rows."""
@@ -109,7 +121,7 @@ def _reduce(
         wide = _reduce(kind, padded, limit=limit, trim=trim, bound=bound, divisor=divisor, weights=weights)
         return None if wide is None else wide[:d]
     call = coordinates.compile_kernel(kind, n, trim).call
-    addresses = np.array([row.ctypes.data for row in rows], dtype=np.uintp)
+    addresses = _list_addresses(rows)
     result = np.empty(d, dtype=np.int32)
     factors = None if weights is None else weights.ctypes.data
 
@@ -122,6 +134,32 @@ def _reduce(
     return result
 
 
+def _reduce_mixed(rows: Sequence[Int32Array], mixture: Sequence[Sequence[int]], trim: int, divisor: int) -> Int32Array:
+    n, m, d, step = len(rows), len(mixture), len(rows[0]), mixing.get_step()
+    if d < step:
+        return _reduce_mixed([np.pad(row, (0, step - d)) for row in rows], mixture, trim, divisor)[:d]
+    mix, reduce = mixing.compile_mixing().call, coordinates.compile_kernel("wide-middle", m, trim).call
+    parts = mixing.encode_mixture(mixture)
+    addresses = _list_addresses(rows)
+    result = np.empty(d, dtype=np.int32)
+
+    def work(start: int, stop: int) -> None:
+        block = np.empty((m, _MIXED_COORDINATES), dtype=np.int32)
+        mixed = _list_addresses(block)
+        for first in [*range(start, stop - step, _MIXED_COORDINATES), stop - step]:
+            last = min(first + _MIXED_COORDINATES, stop)
+            mix(addresses.ctypes.data, n, first, last, mixed.ctypes.data, m, *(part.ctypes.data for part in parts))
+            width = (last - first) // step * step
+            reduce(mixed.ctypes.data, 0, width, result.ctypes.data + 4 * first, 1, divisor, None)
+
+    _share(work, d, least=max(step, _SHARE_ENTRIES // n))
+    return result
+
+
+def _list_addresses(rows: Sequence[Int32Array] | Int32Array) -> NDArray[np.uintp]:
+    return np.array([row.ctypes.data for row in rows], dtype=np.uintp)
+
+
 def _are_scattered(rows: Sequence[Int32Array]) -> bool:
     return any(row.strides != (row.itemsize,) for row in rows)
 
@@ -130,17 +168,19 @@ def _multiply(rows: Sequence[Int32Array], bound: int) -> list[list[int]]:
     n, d = len(rows), len(rows[0])
     tiles = -(-n // gram.TILE)
     padded = [*rows, *[rows[-1]] * (tiles * gram.TILE - n)]
-    addresses = np.array([row.ctypes.data for row in padded], dtype=np.uintp)
+    addresses = _list_addresses(padded)
     call, whole = gram.compile_gram().call, d - d % gram.get_width()
     shape = tiles, tiles, gram.TILE, gram.TILE
     sums: list[NDArray[np.int64]] = []
 
     def work(start: int, stop: int) -> None:
         halves = np.zeros((2, *shape), dtype=np.int64)
+        memory = np.empty((len(padded), gram.get_stride()))
         for first in range(start, stop, gram.MAX_COORDINATES):
             part, last = np.zeros(shape, dtype=np.int64), min(first + gram.MAX_COORDINATES, stop)
-            for block in range(first, last, gram.BLOCK):
-                call(addresses.ctypes.data, tiles, block, min(block + gram.BLOCK, last), part.ctypes.data, bound)
+            for at in range(first, last, gram.get_block()):
+                end = min(at + gram.get_block(), last)
+                call(addresses.ctypes.data, tiles, at, end, memory.ctypes.data, part.ctypes.data, bound)
             halves += part >> _HALF_BITS, part & _LOW_HALF
         sums.append(halves)  # in any order: integers
 

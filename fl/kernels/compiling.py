@@ -8,7 +8,7 @@ exchanged in it.
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
 
@@ -46,6 +46,37 @@ def declare(builder: ir.IRBuilder, name: str, result: Any, *arguments: Any) -> C
     found = builder.module.globals.get(name)
     function = found or ir.Function(builder.module, ir.FunctionType(result, arguments), name)
     return lambda values: builder.call(function, values)
+
+
+def count_up(
+    builder: ir.IRBuilder,
+    start: Any,
+    stop: Any,
+    step: int,
+    body: Callable[[Any, Values], Sequence[Any]],
+    carried: Sequence[Any] = (),
+) -> Values:
+    """Emit a loop over start, start + step, ... as long as a whole step is left.
+
+    Args: start, stop: int64. body: given the index and the values carried so far, emits one turn and returns the
+        values to carry on. carried: at the first turn.
+    Returns: the values carried after the last turn.
+    """
+    before = builder.block
+    head, turn, end = (builder.append_basic_block(name) for name in ("head", "turn", "end"))
+    builder.branch(head)
+    builder.position_at_end(head)
+    index, values = builder.phi(I64), [builder.phi(value.type) for value in carried]
+    following = builder.add(index, ir.Constant(I64, step))
+    builder.cbranch(builder.icmp_signed("<=", following, stop), turn, end)
+    builder.position_at_end(turn)
+    results = body(index, values)
+    builder.branch(head)
+    for phi, first, result in zip([index, *values], [start, *carried], [following, *results], strict=True):
+        phi.add_incoming(first, before)
+        phi.add_incoming(result, builder.block)
+    builder.position_at_end(end)
+    return values
 
 
 def constants(kind: Any, values: list[Any]) -> ir.Constant:

@@ -23,6 +23,7 @@ from fl.kernels.compiling import (
     VOID,
     Compiled,
     Values,
+    count_up,
     declare,
     list_features,
     load_vector,
@@ -65,20 +66,14 @@ def compile_kernel(kind: Kind, n: int, trim: int) -> Compiled:
     width = get_width()
     pointers = [builder.load(builder.gep(rows, [ir.Constant(I64, i)])) for i in range(n)]
     finish = _make_finish(kind, n, trim, function, builder, width)
-    loop, end = function.append_basic_block("loop"), function.append_basic_block("end")
-    entry = builder.block
-    builder.branch(loop)
-    builder.position_at_end(loop)
-    at = builder.phi(I64)
-    at.add_incoming(start, entry)
-    _prefetch(builder, pointers, at)
-    values = [load_vector(builder, builder.gep(row, [at]), I32, width) for row in pointers]
-    store_vector(builder, finish(values), builder.gep(out, [at]))
-    following = builder.add(at, ir.Constant(I64, width))
-    at.add_incoming(following, loop)
-    after = builder.add(following, ir.Constant(I64, width))
-    builder.cbranch(builder.icmp_signed("<=", after, stop), loop, end)
-    builder.position_at_end(end)
+
+    def visit(at: Any, _: Values) -> Values:
+        _prefetch(builder, pointers, at)
+        values = [load_vector(builder, builder.gep(row, [at]), I32, width) for row in pointers]
+        store_vector(builder, finish(values), builder.gep(out, [at]))
+        return []
+
+    count_up(builder, start, stop, width, visit)
     builder.ret_void()
     return Compiled(builder.module, *_CTYPES)
 

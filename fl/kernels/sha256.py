@@ -21,6 +21,7 @@ from fl.kernels.compiling import (
     Compiled,
     Values,
     constants,
+    count_up,
     declare,
     list_features,
     load_vector,
@@ -74,21 +75,16 @@ def compile_hashing(prefix: int, chunk_bytes: int) -> Compiled:
     function, builder = start_function(I8.as_pointer(), I64, I8.as_pointer())
     data, count, out = function.args
     tails = [_make_tail(builder, prefix, chunk_bytes) for _ in range(LANES)]
-    entry, loop = builder.block, function.append_basic_block("chunks")
-    builder.branch(loop)
-    builder.position_at_end(loop)
-    index = builder.phi(I64)
-    index.add_incoming(ir.Constant(I64, 0), entry)
-    numbers = [builder.add(index, ir.Constant(I64, lane)) for lane in range(LANES)]
-    chunks = [builder.gep(data, [builder.mul(i, ir.Constant(I64, chunk_bytes))]) for i in numbers]
-    states = _hash(function, builder, prefix, chunk_bytes, chunks, tails)
-    for number, state in zip(numbers, states, strict=True):
-        _store_digest(builder, state, builder.gep(out, [builder.mul(number, ir.Constant(I64, 32))]))
-    following = builder.add(index, ir.Constant(I64, LANES))
-    index.add_incoming(following, builder.block)
-    end = function.append_basic_block("end")
-    builder.cbranch(builder.icmp_signed("<", following, count), loop, end)
-    builder.position_at_end(end)
+
+    def visit(index: Any, _: Values) -> Values:
+        numbers = [builder.add(index, ir.Constant(I64, lane)) for lane in range(LANES)]
+        chunks = [builder.gep(data, [builder.mul(i, ir.Constant(I64, chunk_bytes))]) for i in numbers]
+        states = _hash(builder, prefix, chunk_bytes, chunks, tails)
+        for number, state in zip(numbers, states, strict=True):
+            _store_digest(builder, state, builder.gep(out, [builder.mul(number, ir.Constant(I64, 32))]))
+        return []
+
+    count_up(builder, ir.Constant(I64, 0), count, LANES, visit)
     builder.ret_void()
     return Compiled(builder.module, ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p)
 
@@ -113,15 +109,13 @@ def _make_tail(builder: ir.IRBuilder, prefix: int, chunk_bytes: int) -> Any:
     return builder.bitcast(memory, I8.as_pointer())
 
 
-def _hash(
-    function: ir.Function, builder: ir.IRBuilder, prefix: int, chunk_bytes: int, chunks: Values, tails: Values
-) -> list[Values]:
+def _hash(builder: ir.IRBuilder, prefix: int, chunk_bytes: int, chunks: Values, tails: Values) -> list[Values]:
     whole, rest, blocks = _split(chunk_bytes)
     states: list[Values] = [list(_START) for _ in chunks]
     if whole:
         states = _compress(builder, states, [_load_first(builder, prefix, chunk) for chunk in chunks])
     if whole > 1:
-        states = _repeat(function, builder, states, chunks, whole)
+        states = _repeat(builder, states, chunks, whole)
     copy = declare(builder, "llvm.memcpy.p0.p0.i64", VOID, I8.as_pointer(), I8.as_pointer(), I64, ir.IntType(1))
     for tail, chunk in zip(tails, chunks, strict=True):
         source = builder.gep(chunk, [ir.Constant(I64, chunk_bytes - rest)])
@@ -133,28 +127,20 @@ def _hash(
     return states
 
 
-def _repeat(
-    function: ir.Function, builder: ir.IRBuilder, states: list[Values], chunks: Values, whole: int
-) -> list[Values]:
+def _repeat(builder: ir.IRBuilder, states: list[Values], chunks: Values, whole: int) -> list[Values]:
     """Return the states after blocks 1 to whole - 1, in a loop."""
-    before, loop = builder.block, function.append_basic_block("blocks")
-    builder.branch(loop)
-    builder.position_at_end(loop)
-    block = builder.phi(I64)
-    block.add_incoming(ir.Constant(I64, 1), before)
-    held = [[builder.phi(_V4), builder.phi(_V4)] for _ in states]
-    at = builder.sub(builder.mul(block, ir.Constant(I64, _BLOCK)), ir.Constant(I64, 1))
-    result = _compress(builder, held, [_load_words(builder, builder.gep(chunk, [at])) for chunk in chunks])
-    for phis, first, again in zip(held, states, result, strict=True):
-        for phi, start, value in zip(phis, first, again, strict=True):
-            phi.add_incoming(start, before)
-            phi.add_incoming(value, loop)
-    following = builder.add(block, ir.Constant(I64, 1))
-    block.add_incoming(following, loop)
-    after = function.append_basic_block("tail")
-    builder.cbranch(builder.icmp_signed("<", following, ir.Constant(I64, whole)), loop, after)
-    builder.position_at_end(after)
-    return result
+
+    def visit(block: Any, halves: Values) -> Values:
+        at = builder.sub(builder.mul(block, ir.Constant(I64, _BLOCK)), ir.Constant(I64, 1))
+        words = [_load_words(builder, builder.gep(chunk, [at])) for chunk in chunks]
+        return [half for state in _compress(builder, _pair(halves), words) for half in state]
+
+    first, last = ir.Constant(I64, 1), ir.Constant(I64, whole)
+    return _pair(count_up(builder, first, last, 1, visit, [half for state in states for half in state]))
+
+
+def _pair(halves: Values) -> list[Values]:
+    return [halves[i : i + 2] for i in range(0, len(halves), 2)]
 
 
 def _load_words(builder: ir.IRBuilder, address: Any) -> Values:

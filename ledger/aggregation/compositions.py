@@ -13,11 +13,13 @@ from math import isqrt
 
 import numpy as np
 
+from ledger import kernels
 from ledger.aggregation.blocks import Int32Array, Int64Array, clamp, iter_blocks, rdiv
 from ledger.aggregation.distances import compute_gram
 from ledger.spec import compositions
 from ledger.spec.compositions import Composition, Context
 from ledger.spec.gram import KEPT_BITS, SQUARINGS, Gram, Mixture, ceil_sqrt
+from ledger.spec.numbers import MAX_BOUND
 from ledger.spec.numbers import rdiv as rdiv_one
 
 _MAX_DIVISOR = 1 << 60
@@ -138,8 +140,18 @@ class ArrayRows:
 
     def middle(self, trim: int, divisor: int) -> Sequence[int]:
         """Return rdiv of what is left without the `trim` lowest and highest values."""
+        fast = kernels.find_for_entries(self.base.size)
+        compiled = None if fast is None else self._reduce(fast, trim, divisor)
+        if compiled is not None:
+            return compiled  # type: ignore[return-value]  # an array is a sequence
         kept = slice(trim, len(self) - trim)
         return self._by_block(lambda ordered: rdiv(ordered[:, kept].sum(axis=1, dtype=np.int64), divisor))
+
+    def _reduce(self, fast: kernels.Kernels, trim: int, divisor: int) -> Int32Array | None:
+        rows = [self.base[slot] for slot in self.slots]
+        if self._mixture is None:
+            return fast.reduce_middle(rows, bound=MAX_BOUND, trim=trim, divisor=divisor)
+        return fast.reduce_mixed(rows, self._mixture, trim=trim, divisor=divisor)
 
     def guarded(self, trim: int, divisor: int) -> Sequence[int]:
         """Return the mean, no lower and no higher than what is left without the `trim` lowest and highest values."""

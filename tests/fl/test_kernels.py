@@ -85,6 +85,37 @@ def test_what_is_left_between_two_ranks_is_the_specifications(updates: np.ndarra
         assert result.tolist() == want
 
 
+@given(updates=matrices(), data=st.data())
+def test_what_is_left_of_mixtures_is_the_specifications(updates: np.ndarray, data) -> None:
+    updates = clamp(updates, B)
+    m, n = data.draw(st.integers(1, 8)), len(updates)
+    parts = st.lists(st.integers(0, 1) | st.integers(-9, 9), min_size=n, max_size=n)
+    mixture = data.draw(st.lists(parts, min_size=m, max_size=m))
+    trim = data.draw(st.integers(0, (m - 1) // 2))
+    divisor = m * max(1, *(sum(map(abs, row)) for row in mixture), 1)
+    got = KERNELS.reduce_mixed(list(updates), mixture, trim=trim, divisor=divisor)
+    assert got is not None
+    mixed = (np.array(mixture, dtype=object) @ updates.astype(object)).T.tolist()
+    assert got.tolist() == [spec.rdiv(sum(sorted(column)[trim : m - trim]), divisor) for column in mixed]
+
+
+@pytest.mark.parametrize("d", [1, 63, 64, 65, 129, (1 << 13) + 1, (1 << 14) + 63])
+def test_mixtures_of_many_coordinates_are_made_block_by_block(d: int, monkeypatch) -> None:
+    monkeypatch.setattr(compiled, "_SHARE_ENTRIES", 1 << 14)
+    updates = np.random.default_rng(d).integers(-B, B, (5, d), dtype=np.int32)
+    mixture = np.random.default_rng(d).integers(0, 2, (4, 5))
+    got = KERNELS.reduce_mixed(list(updates), mixture.tolist(), trim=1, divisor=10)
+    want = np.sort(mixture @ updates, axis=0)[1:3].sum(axis=0)
+    assert got is not None
+    assert got.tolist() == ((2 * want + 10) // 20).tolist()
+
+
+def test_mixtures_that_int32_cannot_hold_are_left_to_numpy() -> None:
+    rows = list(np.full((2, 64), B, dtype=np.int32))
+    assert KERNELS.reduce_mixed(rows, [[128, 128]], trim=0, divisor=256) is None
+    assert KERNELS.reduce_mixed(rows, [[100, 100]] * 4, trim=0, divisor=3) is None
+
+
 @given(updates=matrices(), bound=BOUNDS, data=st.data())
 def test_weighted_means_are_the_specifications(updates: np.ndarray, bound: int, data) -> None:
     n = len(updates)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from compiled import use_compiled_kernels
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -71,6 +72,8 @@ def test_the_fast_path_gives_the_bits_of_the_specification(composition, updates,
             aggregate_composed(composition, context, np.array(updates, dtype=np.int32), bound)
         return
     assert aggregate_composed(composition, context, np.array(updates, dtype=np.int32), bound).tolist() == want
+    with use_compiled_kernels():
+        assert aggregate_composed(composition, context, np.array(updates, dtype=np.int32), bound).tolist() == want
     assert all(-bound <= x <= bound for x in want)
     if composition.selects_only:
         chosen = choose_updates(composition, context, np.array(updates, dtype=np.int32), bound)
