@@ -32,6 +32,7 @@ COMMANDS = {
     "init": LazyCommand("ledger.cli.init:init", "Create a project."),
     "key": LazyCommand("ledger.cli.key:key", "Make, list and rotate signing keys."),
     "model": LazyCommand("ledger.cli.model:model", "Show what is known of a model, and export it for other tools."),
+    "monitor": LazyCommand("ledger.cli.monitor:monitor", "Score every round as it appears; alerts and metrics."),
     "proof": LazyCommand("ledger.cli.proof:proof", "Prove single facts to others, and check what they prove."),
     "round": LazyCommand("ledger.cli.round:round_group", "Show, replay and explain rounds."),
     "run": LazyCommand("ledger.cli.run:run", "Start, resume, list and show runs."),

@@ -7,7 +7,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 COLUMNS = ("what", "round", "round_id", "verdict", "grade", "code", "message", "tx")
 Row = dict[str, Any]
 Look = Callable[[], Iterator["Happening"]]
+T = TypeVar("T")
 
 
 def follow_options(command: Any) -> Any:
@@ -143,18 +144,25 @@ def find_worst(happenings: list[Happening]) -> FedtrailError | None:
 
 
 def follow(look: Look, *, interval: float, timeout: float | None, fmt: str) -> None:
-    """Look again and again until the time is over or somebody ends it; tell everything as it happens.
+    """Look again and again, and tell everything as it happens (see `repeat`)."""
+    if fmt == "csv":
+        click.echo(",".join(COLUMNS))
+    repeat(look, lambda one: print_now(to_row(one), fmt=fmt), interval=interval, timeout=timeout)
+
+
+def repeat(
+    look: Callable[[], Iterator[T]], tell: Callable[[T], None], *, interval: float, timeout: float | None
+) -> None:
+    """Look again and again until the time is over or somebody ends it.
 
     A node that does not answer for a while ends nothing.
     """
-    if fmt == "csv":
-        click.echo(",".join(COLUMNS))
     ends_at = None if timeout is None else time.monotonic() + timeout
     with ending_cleanly():
         while ends_at is None or time.monotonic() < ends_at:
             try:
                 for one in look():
-                    print_now(to_row(one), fmt=fmt)
+                    tell(one)
             except ChainError as error:
                 say(f"{error.code}: {printable(error.message)}; trying again")
             left = interval if ends_at is None else min(interval, ends_at - time.monotonic())
