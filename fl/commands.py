@@ -41,6 +41,10 @@ def register(root: LazyGroup) -> None:
         "resume": LazyCommand("fl.commands:resume", "Go on with a run that was interrupted."),
     }
     root.extend("run", commands)
+    plan = LazyCommand("fl.privacy.command:plan", "Find the noise for a target, and what it costs in accuracy.")
+    root.extend("privacy", {"plan": plan})
+    privacy = LazyCommand("fl.leakage.command:privacy", "Reconstruct clients' images, with and without protections.")
+    root.extend("bench", {"privacy": privacy})
 
 
 @click.command()

@@ -546,6 +546,18 @@ class WrongIndex(IntegrityError):
     hint_template = "fedtrail index rebuild"
 
 
+class ForeignModel(IntegrityError):
+    """A client was handed another model than the one that the ledger opened the round with.
+
+    Cause: whoever handed it out changed it: chosen weights make an update give away the examples behind it.
+    Fix: do not train on it; fetch the model that the ledger names, and ask who served this one.
+    """
+
+    code = "FT728"
+    template = "round {round_id}: the model handed out has root {got}, the chain opened the round with {want}"
+    hint_template = "nothing was trained and nothing sent; fedtrail round show {round_id} names the model's round"
+
+
 class ShareRejected(IntegrityError):
     """A message between clients of a masked round is not what its sender sealed for this receiver and round.
 
@@ -567,6 +579,19 @@ class WrongScore(IntegrityError):
     code = "FT727"
     template = (
         "round {round_id}, client {client}: participant {scorer} recorded {kind} {got}, the round's updates give {want}"
+    )
+
+
+class WrongSpend(IntegrityError):
+    """What was recorded of a client's privacy is not what the task's terms and its rounds give.
+
+    Cause: whoever recorded it made a mistake, or plays down what the rounds cost.
+    Fix: fedtrail privacy show tells both; believe the recomputed one.
+    """
+
+    code = "FT729"
+    template = (
+        "round {round_id}, client {client}: participant {speaker} recorded eps {got:.6f}, terms and rounds give {want:.6f}"
     )
 
 
@@ -663,6 +688,7 @@ __all__ = [
     "EvidenceError",
     "FedtrailError",
     "FindingsError",
+    "ForeignModel",
     "FundsLocked",
     "IncompatibleParts",
     "Incomplete",
@@ -714,6 +740,7 @@ __all__ = [
     "WrongScore",
     "WrongShape",
     "WrongSigner",
+    "WrongSpend",
     "WrongVersion",
     "iter_errors",
 ]

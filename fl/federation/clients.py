@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from fl.attacks.protocol import MALFORMATIONS
+from fl.federation.base import verify_base
 from fl.federation.context import Context, Party, Roster, RoundPlan, header_of
 from fl.federation.masking import Masks
 from fl.workload import LocalUpdate, find_absent, find_withholding
@@ -60,7 +61,10 @@ def prepare_all(
 
     A client whose update cannot be encoded (FT714), or that has too few peers to mask it with (FT611), stays out of
     the round; the others go on. Args: masks: of a masked round.
+
+    Raises: ForeignModel: the model to train on is not the ledger's; nobody trains.
     """
+    verify_base(ctx, plan)
     submissions: list[Submission] = []
     refusals: Refusals = []
     absent, count, training = find_absent(ctx.script, plan.number), len(roster.clients), 0.0

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from fl.robustness.defaults import RULES, list_attacks
+from ledger.cli.lazy import LazyGroup
 from ledger.cli.output import format_option, print_rows
 from ledger.cli.progress import progress_bar, say
 from ledger.errors import Interrupted, MissingExtra
@@ -31,12 +32,12 @@ KINDS = ("jsonl", "json", "svg", "html")
 """Raw lines, summary, heat map, heat map with tables."""
 
 
-@click.group()
+@click.group(cls=LazyGroup)
 def bench() -> None:
     """Measure what fedtrail promises, on this machine."""
 
 
-class _Names(click.ParamType):  # type: ignore[type-arg]  # generic for type checkers alone
+class Names(click.ParamType):  # type: ignore[type-arg]  # generic for type checkers alone
     """Texts separated by commas, which may be inside parentheses too."""
 
     name = "text,..."
@@ -46,7 +47,7 @@ class _Names(click.ParamType):  # type: ignore[type-arg]  # generic for type che
         return tuple(filter(None, re.split(r",(?![^()]*\))", str(value).replace(" ", ""))))
 
 
-class _Numbers(_Names):
+class _Numbers(Names):
     name = "number,..."
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
@@ -59,11 +60,11 @@ class _Numbers(_Names):
 
 
 @bench.command()
-@click.option("--datasets", type=_Names(), default=None, help="Data sets; default: all whose files are there.")
-@click.option("--rules", type=_Names(), default=",".join(RULES), help="Rules and compositions, without f.")
-@click.option("--attacks", type=_Names(), default=None, help="Attacks, such as ipm(strength=0),backdoor+clones.")
+@click.option("--datasets", type=Names(), default=None, help="Data sets; default: all whose files are there.")
+@click.option("--rules", type=Names(), default=",".join(RULES), help="Rules and compositions, without f.")
+@click.option("--attacks", type=Names(), default=None, help="Attacks, such as ipm(strength=0),backdoor+clones.")
 @click.option("--f", "fs", type=_Numbers(), default="4,6,9", show_default=True, help="Dishonest clients.")
-@click.option("--partitions", type=_Names(), default="iid,dirichlet(0.5)", show_default=True, help="Splits.")
+@click.option("--partitions", type=Names(), default="iid,dirichlet(0.5)", show_default=True, help="Splits.")
 @click.option("--seeds", type=click.IntRange(1), default=3, show_default=True, help="How many seeds, from 1.")
 @click.option("--clients", type=click.IntRange(2), default=20, show_default=True, help="n, dishonest ones included.")
 @click.option("--rounds", type=click.IntRange(1), default=30, show_default=True, help="Rounds of every run.")

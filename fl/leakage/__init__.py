@@ -1,0 +1,1 @@
+"""What attackers recover of clients' images, with and without each protection: `fedtrail bench privacy`."""
