@@ -17,6 +17,8 @@ from ledger.aggregation.coordinatewise import compute_sum32
 from ledger.spec.errors import WrongLength
 
 _WORDS_PER_BLOCK = 8
+_COST = 8
+"""Blocks of 40 bytes cost hashlib as much as so many times their bytes in a tree."""
 
 
 def expand_mask(seed: bytes, size: int, first_block: int = 0) -> NDArray[np.uint32]:
@@ -54,7 +56,7 @@ def compute_unmasked_sum(masked: Int32Array, reveals: Collection[spec.Reveal]) -
 
 def _add_masks(total: NDArray[np.uint32], signed: Collection[tuple[bytes, int]]) -> NDArray[np.uint32]:
     """Add masks in place, by compiled code where there is any and this is enough work for it."""
-    fast = kernels.find_for_bytes(total.nbytes * len(signed))
+    fast = kernels.find_for_bytes(total.nbytes * len(signed) * _COST)
     for seed, sign in signed:
         done = fast.add_mask(total, seed, sign) if fast is not None and len(seed) == spec.SEED_BYTES else 0
         rest = total[done:]
