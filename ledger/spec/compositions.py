@@ -234,6 +234,8 @@ class _State:
     rows: Rows
     slots: tuple[int, ...]
     """Slots of the updates that are left, while rows are updates."""
+    updates: Rows
+    """All of them, as they came."""
     most: int
     """f of the composition."""
     divisor: int
@@ -252,7 +254,7 @@ def evaluate(composition: Composition, rows: Rows, context: Context, bound: int)
     """
     if not len(rows):
         raise RuleNotApplicable(rule=str(composition), parameter=composition.f, want=1, got=0)
-    state = _State(rows=rows, slots=tuple(range(len(rows))), most=composition.f, divisor=1)
+    state = _State(rows=rows, updates=rows, slots=tuple(range(len(rows))), most=composition.f, divisor=1)
     for stage in composition.stages[:-1]:
         state = _apply(stage, state, context)
     return rows.limit(_finish(composition.stages[-1], state, context), bound)
@@ -268,7 +270,7 @@ def compute_seed(domain_separator: bytes, round_id: int, segments_hash: bytes) -
 
 def select(composition: Composition, rows: Rows, context: Context) -> list[int]:
     """Return the slots whose mean a composition is that only selects (Composition.selects_only), rising."""
-    state = _State(rows=rows, slots=tuple(range(len(rows))), most=composition.f, divisor=1)
+    state = _State(rows=rows, updates=rows, slots=tuple(range(len(rows))), most=composition.f, divisor=1)
     for stage in composition.stages[:-1]:
         state = _apply(stage, state, context)
     return sorted(state.slots)
@@ -296,7 +298,9 @@ def _select(stage: Stage, state: _State) -> Sequence[int]:
         return [0]
     matrix, f = state.rows.gram(), state.f
     if stage.name == "drop":
-        return grams.select_within_norm(matrix, stage.argument)
+        # The median of all updates: among those that are left the long ones may be the most.
+        usual = grams.find_median_radius(state.updates.gram())[1]
+        return grams.select_within_norm(matrix, stage.argument**2 * usual * state.divisor**2)
     if stage.name == "multi-krum":
         return grams.select_multi_krum(matrix, f, stage.argument)
     if stage.name == "dnc":

@@ -71,10 +71,10 @@ def lower_median(values: Sequence[int]) -> int:
 # ----------------------------------------------------------------------------------------------------------- selections
 
 
-def select_within_norm(gram: Gram, factor: int) -> list[int]:
-    """Return the slots whose norm is at most `factor` times the median norm (drop)."""
+def select_within_norm(gram: Gram, limit: int) -> list[int]:
+    """Return the slots whose squared norm is at most a limit, the shortest if there is none (drop)."""
     squares = [gram[i][i] for i in range(len(gram))]
-    limit = factor * factor * lower_median(squares)
+    limit = max(limit, min(squares))
     return [i for i, square in enumerate(squares) if square <= limit]
 
 

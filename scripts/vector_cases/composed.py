@@ -20,6 +20,13 @@ BY_HAND = [
         [1],
         "two go, f stays 2 and counts as 1 among three: 1 of 1, 1, 4 is left",
     ),
+    (
+        "drop-among-all",
+        "multi-krum(2)+drop(1)+mean@1",
+        [[0], [1], [5], [6], [90]],
+        [3],
+        "1 and 5 are left, and 5 is the median of all",
+    ),
     ("multi-krum", "multi-krum(1)+mean@1", [[0], [1], [2], [50], [3]], [1], "scores 5, 2, 2, far, 5: slot 1"),
     (
         "linkage",
@@ -92,6 +99,7 @@ CHOICES = {
     "drop": [1, 1, 1, 0],
     "multi-krum": [0, 1, 0, 0, 0],
     "linkage": [1, 1, 1, 0, 0],
+    "drop-among-all": [0, 1, 1, 0, 0],
     "mda": [0, 1, 1, 1, 0],
     "mda-tie": [1, 1, 1, 0],
     "dnc": [1, 1, 1, 1, 0, 0],

@@ -130,6 +130,12 @@ def test_drop_leaves_out_what_is_longer_than_so_many_times_the_median():
     assert by_spec("drop(3)+mean@1", [[2], [2], [6], [7]]) == [3], "6 is three times the median 2, 7 is more"
 
 
+def test_drop_measures_against_all_updates_whoever_is_left():
+    assert by_spec("multi-krum(2)+drop(1)+mean@1", [[0], [1], [5], [6], [90]]) == [3]
+    mixed = by_spec("nnm+drop(1)+mean@1", [[1], [1], [4], [5]])
+    assert mixed == [2], "sums of three, 6 6 10 10, are compared with three times the median 1: the shortest stay"
+
+
 def test_who_was_left_out_is_not_counted_as_dishonest():
     # Two far ones go. f stays 2, the most that three can withstand is 1: one value is trimmed at each end.
     assert by_spec("drop(3)+trimmed-mean@2", [[1], [1], [4], [90], [-90]]) == [1]
