@@ -119,7 +119,8 @@ def load_round(chain: ChainReader, store: BlobReader, round_id: int) -> RoundRec
     history = list(chain.events(last_block=head, names=names, round_id=round_id))
     opened = next(event for event in history if event.name == "RoundOpened")
     finalised = next((event for event in history if event.name == "Finalised"), None)
-    previous_model, previous_head = _find_previous(chain, round_id, view.task_id, task)
+    before = _find_previous(chain, round_id, view.task_id)
+    layout = _fetch_layout(store, task)
     ended = next((event for event in history if event.name in _OUTCOMES), None)
     signed_list = _fetch_list(store, history)
     segments = tuple(_read_segments(history, signed_list))
@@ -135,18 +136,19 @@ def load_round(chain: ChainReader, store: BlobReader, round_id: int) -> RoundRec
         phase=view.phase,
         aggregator=view.aggregator,
         base_model=opened.args["base_model"],
-        previous_model=previous_model,
-        previous_head=previous_head,
+        previous_model=before.args["model_root"] if before else task.genesis_model,
+        previous_head=before.args["head"] if before else spec.ZERO_DIGEST,
         head=finalised.args["head"] if finalised else spec.ZERO_DIGEST,
         segments=segments,
         signed_list=signed_list,
         signers=chain.get_signers_at(clients, view.opened_at),
         stakes=chain.get_stakes_at(clients, view.opened_at - 1) if task.wei_per_weight else {},
-        layout=_fetch_layout(store, task),
+        layout=layout,
         block=where.block,
         block_hash=where.block_hash,
         # Nobody counts an accumulated round before its proposal does.
         committed=view.committed if outcome["proposal"] or not is_uncounted else len(clients),
+        **_fetch_previous(chain, store, task, layout, before),
         **outcome,
         **_fetch_blobs(store, task, outcome["data_id"], set(clients)),
     )
@@ -194,21 +196,46 @@ def _read_outcome(view: Any, event: Any | None) -> dict[str, Any]:
     }
 
 
-def _find_previous(chain: ChainReader, round_id: int, task_id: int, task: spec.Task) -> tuple[bytes, bytes]:
-    """Return model root and head that the last finalised round of this task left before this one opened."""
+def _find_previous(chain: ChainReader, round_id: int, task_id: int) -> Any | None:
+    """Return the event that finalised the task's last round before this one opened; None before the first."""
     rounds = [event.args["round_id"] for event in chain.events(names=("RoundOpened",), task_id=task_id)]
     for before in sorted((number for number in rounds if number < round_id), reverse=True):
-        finalised = chain.events(names=("Finalised",), round_id=before)
-        if finalised:
-            return finalised[0].args["model_root"], finalised[0].args["head"]
-    return task.genesis_model, spec.ZERO_DIGEST
+        if finalised := chain.events(names=("Finalised",), round_id=before):
+            return finalised[0]
+    return None
+
+
+def _fetch_previous(
+    chain: ChainReader, store: BlobReader, task: spec.Task, layout: Layout | None, before: Any | None
+) -> dict[str, Any]:
+    """Return what the record has of the aggregate before: for tasks with terms, which may compare updates with it."""
+    if before is None or layout is None or not layout.terms:
+        return {}
+    number = before.args["round_id"]
+    proposed = chain.events(names=("Proposed",), round_id=number)
+    if not proposed:  # events that somebody made up
+        return {"previous_round": number}
+    proposal = proposed[0].args["proposal"]
+    manifest = fetch_block(store, proposal.data_id).data
+    content = None
+    if manifest is not None:
+        with contextlib.suppress(spec.SpecError):
+            content = spec.decode_manifest(manifest).aggregate
+    return {
+        "previous_round": number,
+        "previous_root": proposal.aggregate_root,
+        "previous_aggregate": fetch(store, to_cid(content), get_max_bytes(task)),
+    }
 
 
 def _fetch_layout(store: BlobReader, task: spec.Task) -> Layout | None:
     fetched = fetch_block(store, task.layout_digest)
     if fetched.data is None:
         return None
-    layout = decode_layout(fetched.data)
+    try:
+        layout = decode_layout(fetched.data)
+    except spec.SpecError:
+        return None
     return layout if layout.size == task.size else None
 
 

@@ -96,11 +96,17 @@ class RoundRecord:
     model: Fetched
     """Base model plus aggregate."""
     layout: Layout | None
-    """Names of the coordinates; None when it could not be fetched: findings then name numbers only."""
+    """Names of the coordinates, stages of a composed rule, terms of the task; None when it could not be fetched."""
     block: int
     """Block of the proposal, or of the round's opening."""
     block_hash: bytes
     """Its hash."""
+    previous_round: int = 0
+    """Round of the ledger that was the task's last finalised one when this one opened; 0 before the first."""
+    previous_root: bytes = spec.ZERO_DIGEST
+    """Root of that round's aggregate, from its proposal."""
+    previous_aggregate: Fetched = NOTHING
+    """That aggregate; not asked for where the task's validation does not compare with it."""
 
     @property
     def members(self) -> tuple[spec.Member, ...]:
@@ -205,6 +211,8 @@ class AuditReport:
     """Everything found, evidence first."""
     aggregate_root: bytes
     """Root of the recomputed aggregate; zeros when it could not be recomputed."""
+    rejections: tuple[errors.SpecError, ...] = ()
+    """What the task's validation rejects, client by client, recomputed."""
 
     def raise_for_status(self) -> None:
         """Return if the replay passed or there was nothing to replay; raise the first finding otherwise."""

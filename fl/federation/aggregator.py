@@ -15,7 +15,7 @@ from fl.workload import Vector
 from ledger import commitments, spec
 from ledger.aggregation import aggregate, apply_model_step, compute_aux
 from ledger.aggregation.masks import compute_unmasked_sum
-from ledger.audit import is_published, judge_update, read_seed_table, reason_of
+from ledger.audit import is_published, judge_cohort, judge_update, read_seed_table, reason_of
 from ledger.errors import BlobCorrupt, ChainError, FedtrailError, Unavailable, UnmaskingFailed
 from ledger.history import fetch, get_max_bytes, load_round, to_cid, to_content
 from ledger.records import RoundRecord
@@ -54,32 +54,33 @@ class Collected:
 def collect(ctx: Context, roster: Roster, plan: RoundPlan, publications: Mapping[int, Publication]) -> Collected:
     """Fetch and judge the update of every client that the chain says has committed.
 
-    Exclusion is decided by the same function that auditors use; its reason is the FT code of the error. Whom a
-    certificate excludes is excluded as it says, since the ledger takes no other proposal then.
+    Exclusion is decided by the same functions that auditors use: each update alone, then all that are valid with each
+    other, where the task asks for it. Its reason is the FT code of the error. Whom a certificate excludes is excluded
+    as it says, since the ledger takes no other proposal then.
     """
     record = load_round(ctx.chain, ctx.store, plan.round_id)
     if record.signed_list is not None and record.signed_list.problem is not None:
         raise record.signed_list.problem  # our own list is gone: without it nobody is known to have committed
-    certified = find_certified(ctx, plan)
-    entries, members, rows, weights, tables = [], [], [], [], {}
+    reasons, valid = find_certified(ctx, plan), {}
     for done, member in enumerate(record.members, start=1):
         publication = publications.get(member.client)
-        if member.client in certified:
-            entries.append(_entry(member, publication, certified[member.client]))
-            continue
-        try:
-            blob, values = _fetch_update(ctx, record, member, publication)
-        except ChainError:
-            raise  # our store is down: that is no reason to exclude anybody
-        except FedtrailError as error:
-            entries.append(_entry(member, publication, reason_of(error)))
-        else:
-            entries.append(_entry(member, publication, 0))
-            members.append(member)
-            rows.append(values)
-            weights.append(record.compute_weight(member.client, blob.header.num_examples))
-            tables[member.client] = read_seed_table(record, blob)
+        if member.client not in reasons:
+            try:
+                valid[member.client] = _fetch_update(ctx, record, member, publication)
+            except ChainError:
+                raise  # our store is down: that is no reason to exclude anybody
+            except FedtrailError as error:
+                reasons[member.client] = reason_of(error)
         ctx.tell("aggregate", plan.number, done, len(record.members))
+    rejected = judge_cohort(record, {client: values for client, (_, values) in valid.items()})
+    reasons |= {client: reason_of(error) for client, error in rejected.items()}
+    entries = [_entry(m, publications.get(m.client), reasons.get(m.client, 0)) for m in record.members]
+    members = [member for member in record.members if member.client not in reasons]
+    updates = [valid[member.client] for member in members]
+    counts = [blob.header.num_examples for blob, _ in updates]
+    weights = [record.compute_weight(m.client, count) for m, count in zip(members, counts, strict=True)]
+    tables = {m.client: read_seed_table(record, blob) for m, (blob, _) in zip(members, updates, strict=True)}
+    rows = [values for _, values in updates]
     matrix = np.stack(rows) if rows else np.empty((0, record.task.size), dtype=np.int32)
     return Collected(
         task=record.task,

@@ -118,7 +118,8 @@ def create_task(ctx: Context, operator: LocalAccount, roster: Roster) -> tuple[i
     header = header_of(ctx, spec.Kind.MODEL, round_id=0, client=0, num_examples=0)
     cid = ctx.store.put(spec.encode_vector(header, genesis.astype("<i4").tobytes()))
     masking = (("masking", str(make_term(ctx, roster))),) if ctx.script.masking is not None else ()
-    document = replace(ctx.workload.layout, composition=ctx.script.run.rule.composition, terms=masking)
+    terms = tuple(sorted((*masking, *ctx.script.terms)))
+    document = replace(ctx.workload.layout, composition=ctx.script.run.rule.composition, terms=terms)
     layout = ctx.store.put_block(encode_layout(document), Codec.RAW)
     script = ctx.store.put_block(ctx.script.source, Codec.RAW)
     for block in (layout, script):

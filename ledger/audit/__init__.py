@@ -5,8 +5,10 @@ Pure: a record goes in, a report comes out, nothing is fetched. The checks are n
 
 from __future__ import annotations
 
-from ledger.audit.aggregates import aggregate_by_spec, decode_published, make_aux_by_spec
+from ledger.audit.aggregates import aggregate_by_spec, make_aux_by_spec
+from ledger.audit.cohorts import judge_cohort
 from ledger.audit.completeness import find_wrong_signature
+from ledger.audit.published import decode_published
 from ledger.audit.replaying import iter_messages, replay
 from ledger.audit.updates import is_published, judge_update, read_seed_table, reason_of
 
@@ -16,6 +18,7 @@ __all__ = [
     "find_wrong_signature",
     "is_published",
     "iter_messages",
+    "judge_cohort",
     "judge_update",
     "make_aux_by_spec",
     "read_seed_table",

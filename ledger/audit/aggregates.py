@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ledger import aggregation, commitments, errors, spec
 from ledger.audit.notes import Notes, make_gap
+from ledger.audit.published import decode_published
 from ledger.audit.unmasking import check_reveals, compute_sum
 from ledger.audit.updates import Included
 from ledger.errors import FedtrailError
@@ -168,18 +169,6 @@ def _first_difference(
     coordinate = int(differing[0])
     name = f"tensor {locate(record.layout, coordinate)}, " if record.layout else ""
     return f"{name}coordinate {coordinate}: recomputed {values[coordinate]}, published {theirs[coordinate]} ({what})"
-
-
-def decode_published(record: RoundRecord, published: Fetched, root: bytes) -> NDArray[np.int32] | None:
-    """Return the values of a published vector if they are what the root on the chain commits to."""
-    if published.data is None:
-        return None
-    try:
-        blob = spec.decode_vector(published.data, max_bytes=len(published.data))
-    except FedtrailError:
-        return None
-    values = np.frombuffer(blob.payload, dtype="<i4")
-    return values if blob.header.size == record.task.size and blob.root() == root else None
 
 
 def _check_matrix(notes: Notes, proposal: spec.Proposal, matrix: Matrix) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ledger import errors
-from ledger.errors import FedtrailError
+from ledger.errors import FedtrailError, SpecError
 from ledger.records import Fetched, Finding, RoundRecord
 
 
@@ -16,6 +16,7 @@ class Notes:
     record: RoundRecord
     findings: list[Finding] = field(default_factory=list)
     attested: list[str] = field(default_factory=list)
+    rejections: list[SpecError] = field(default_factory=list)
 
     def add(self, clause: str, error: FedtrailError, participant: int | None = None) -> None:
         """Note what the check `clause` of docs/protocol.md §7 found."""

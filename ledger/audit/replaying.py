@@ -33,6 +33,8 @@ def replay(
     (10) The base model is the one that the last finalised round ended with, and a finalised round's proposal is the
         next link of the task's hash chain.
     (11) What the proposal carries for its rule (weights, distances) is what the included updates yield.
+    (12) The terms of the task are known, and its validation, compared update by update, rejects exactly those whom it
+        says.
 
     Args: record: from `history.load_round`. aggregate, make_aux: fast paths equal to spec, or spec itself; when one
         differs from the chain, spec computes again and only that accuses.
@@ -70,6 +72,7 @@ def _report(notes: Notes, included: Included, result: NDArray[np.int32] | None) 
         attested=tuple(notes.attested),
         findings=tuple(findings),
         aggregate_root=root,
+        rejections=tuple(notes.rejections),
     )
 
 

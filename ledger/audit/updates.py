@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ledger import commitments, errors, spec
+from ledger.audit.cohorts import check_cohort, read_terms
 from ledger.audit.notes import Notes, make_gap
 from ledger.errors import FedtrailError
 from ledger.records import Fetched, RoundRecord
@@ -88,9 +89,10 @@ def _tampered(record: RoundRecord, member: spec.Member, problem: errors.BlobCorr
 
 
 def check_updates(notes: Notes, manifest: spec.Manifest) -> Included:
-    """Check (4) and (5), client by client in rising id; return what the aggregate must be made of."""
-    record, included = notes.record, Included()
+    """Check (4), (5) and (12), client by client in rising id; return what the aggregate must be made of."""
+    record, included, terms = notes.record, Included(), read_terms(notes)
     entries = {entry.client: entry for entry in manifest.entries}
+    compared: dict[int, NDArray[np.int32]] = {}
     for member in record.members:
         entry, fetched = entries[member.client], record.updates[member.client]
         try:
@@ -98,13 +100,18 @@ def check_updates(notes: Notes, manifest: spec.Manifest) -> Included:
         except FedtrailError as error:
             _check_broken(notes, entry, error)
             continue
-        if entry.reason:
+        if entry.reason and not terms.may_exclude(entry.reason):
             _check_wrongly_excluded(notes, entry)
+            continue
+        compared[member.client] = values
+        if entry.reason:
             continue
         included.members.append(member)
         included.values.append(values)
         included.weights.append(record.compute_weight(member.client, blob.header.num_examples))
         included.tables[member.client] = read_seed_table(record, blob)
+    if terms.validation is not None:
+        check_cohort(notes, entries, compared)
     return included
 
 

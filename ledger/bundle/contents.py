@@ -45,7 +45,8 @@ def iter_wanted(recorded: RecordedChain, task_id: int, read_manifest: ReadManife
     task = recorded.get_task(task_id)
     for kind, digest in ((Kind.LAYOUT, task.layout_digest), (Kind.SCRIPT, task.script_digest)):
         if any(digest):
-            yield Wanted(cid=raw_cid(digest), kind=kind, max_bytes=unixfs.MAX_BLOCK_BYTES, is_needed=False)
+            is_needed = kind is Kind.LAYOUT  # its terms bind every round
+            yield Wanted(cid=raw_cid(digest), kind=kind, max_bytes=unixfs.MAX_BLOCK_BYTES, is_needed=is_needed)
     for event in recorded.events(names=("RoundOpened",), task_id=task_id):
         yield from _iter_round(recorded, task, event.args["round_id"], read_manifest)
 

@@ -18,7 +18,7 @@ from ledger.records import AuditReport, Grade, RoundRecord, Verdict
 
 CHECK_OF_CLAUSE: Mapping[str, str] = {
     **dict.fromkeys(("1", "4"), "commitments"),
-    **dict.fromkeys(("2", "3", "5", "6"), "membership"),
+    **dict.fromkeys(("2", "3", "5", "6", "12"), "membership"),
     **dict.fromkeys(("7", "8", "9", "11"), "replay"),
     "10": "lineage",
 }
@@ -81,7 +81,8 @@ def _note_gaps(record: RoundRecord, report: AuditReport, where: str, notes: Note
     if gaps:
         blobs = "a blob is" if len(gaps) == 1 else f"{len(gaps)} blobs are"
         what = f"round {record.round_id} cannot be replayed: {blobs} {where}"
-        error = errors.Unavailable(what, round_id=record.round_id)
+        error: errors.EvidenceError = errors.Unavailable(what, round_id=record.round_id)
+        error = next((gap.error for gap in gaps if isinstance(gap.error, errors.UnknownTerm)), error)
         notes.add(CHECK_OF_CLAUSE["1"], error, round_id=record.round_id)
         notes.leave_open(*(CHECK_OF_CLAUSE[finding.clause] for finding in gaps))
     if record.proposal is not None and not any(report.aggregate_root):

@@ -1016,6 +1016,7 @@ class Replay:
         self.data_id, self.excluded = ended.get("data_id", ZERO), ended.get("excluded", b"")
         self.proposal = ended if "proposal_hash" in ended else None
         self.members, self.findings, self.is_attested, self.is_whole = {}, [], False, True
+        self.has_terms = False
 
     def find(self, check, code, message, client=None):
         """Note a finding."""
@@ -1026,6 +1027,7 @@ class Replay:
         is_listed = self.check_segments() if self.r.listed is None else self.check_list()
         is_voided = self.r.phase == VOIDED
         if not is_voided and is_listed and (self.data_id != ZERO or self.excluded):
+            self.check_terms()
             manifest = self.check_manifest()
             updates = self.check_updates(manifest) if manifest else []
             self.is_whole = bool(manifest) and len(updates) == len(self.members) - len(self.excluded) // 6 > 0
@@ -1091,6 +1093,16 @@ class Replay:
             self.find("membership", "FT706", "the exclusions on the chain are not those of the manifest")
         return manifest
 
+    def check_terms(self):
+        """(12) The layout says that nothing binds the round which is not judged here (§3.5)."""
+        try:
+            layout = self.read_blob((0x55, self.task["layout_digest"]), 0)
+        except Bad:
+            layout = b""
+        self.has_terms = not re.match(rb'\{"format":"fedtrail-layout-[12]","', layout)
+        if self.has_terms:
+            self.find("membership", "FT801", "the layout is missing, or has terms (§3.5) that are not judged here")
+
     def judge(self, client, content):
         """Return a client's update if it is what was committed (§3.2).
 
@@ -1127,6 +1139,8 @@ class Replay:
             elif entry.content and found and found.code in ("FT801", "FT708"):
                 code = "FT801" if found.code == "FT801" else "FT701"
                 self.find("membership", code, f"the excluded update of client {client}: {found}", client)
+            elif not found and self.has_terms:
+                pass  # a term may ask for it
             elif found and not self.is_published(entry):
                 self.find("membership", "FT706", f"client {client} never signed what it is excluded for", client)
             elif not found or int(found.code[2:]) != entry.reason:

@@ -21,6 +21,7 @@ _CHECKS = {
     "8": "The same updates, transposed, yield the proposed matrix root, from which any coordinate can be disputed.",
     "9": "The base model plus that aggregate is the proposed model.",
     "10": "The round started from the model that the last finalised round ended with.",
+    "12": "Nothing binds the round that was not judged here; {validation}",
 }
 
 _NEVER = (
@@ -71,19 +72,28 @@ def _proven(record: RoundRecord, report: AuditReport) -> Iterator[str]:
     failed = {finding.clause for finding in report.findings}
     ran = set(_CHECKS) if report.verdict is Verdict.PASS else _reached(record, report, failed)
     numbers = {"committed": report.committed, "included": report.included, "excluded": len(record.exclusions)}
+    told = {**numbers, "validation": _tell_validation(record, report)}
     for clause, text in _CHECKS.items():
         absent = {"3": not record.exclusions, "5": not record.exclusions, "4": not report.included}
         empty = {**absent, "11": not record.aux}.get(clause, False)
         if clause in ran - failed and not empty:
-            yield f"({clause}) {text.format(**numbers)}"
+            yield f"({clause}) {text.format(**told)}"
+    yield from map(str, report.rejections)
+
+
+def _tell_validation(record: RoundRecord, report: AuditReport) -> str:
+    text = record.layout.term("validation") if record.layout else None
+    if text is None:
+        return "updates are judged one by one."
+    return f"updates, compared with each other by {text}, reject {len(report.rejections)}."
 
 
 def _reached(record: RoundRecord, report: AuditReport, failed: set[str]) -> set[str]:
     if record.signed_list is not None and "1" in failed and not any(report.aggregate_root):
         return set()  # nobody knows who committed
     if record.proposal is None or "2" in failed:
-        return {"1", "2", "3", "5"} if record.manifest.data is not None and "2" not in failed else {"1"}
-    reached = {"1", "2", "3", "4", "5", "10"}
+        return {"1", "2", "3", "5", "12"} if record.manifest.data is not None and "2" not in failed else {"1"}
+    reached = {"1", "2", "3", "4", "5", "10", "12"}
     return reached | {"6", "7", "8", "9", "11"} if any(report.aggregate_root) else reached
 
 

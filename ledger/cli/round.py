@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from ledger import spec
 from ledger.audit import iter_messages, replay
 from ledger.cli.explanations import explain_round
 from ledger.cli.failures import FailedWithData
@@ -159,11 +160,12 @@ def _describe_phases(view: Any, opened: Mapping[str, Any]) -> list[dict[str, Any
 
 
 def _describe_updates(record: RoundRecord, names: dict[int, str]) -> list[dict[str, Any]]:
-    reasons = dict(record.exclusions)
+    reasons, told = dict(record.exclusions), _tell_rejections(record)
     rows = []
     for member in record.members:
         fetched = record.updates[member.client]
         status = f"excluded: FT{reasons[member.client]}" if member.client in reasons else "included"
+        status += told.get(member.client, "")
         if fetched.data is None:
             status += ", bytes missing" if fetched.missing else ", bytes corrupt"
         rows.append(
@@ -178,3 +180,10 @@ def _describe_updates(record: RoundRecord, names: dict[int, str]) -> list[dict[s
             }
         )
     return rows
+
+
+def _tell_rejections(record: RoundRecord) -> dict[int, str]:
+    """Return what was measured of each client that the task's validation rejects; it follows from the updates alone."""
+    if not any(reason in spec.REASONS for _, reason in record.exclusions):
+        return {}
+    return {error.detail["client"]: f" ({error.message})" for error in replay(record).rejections}  # type: ignore[misc]

@@ -37,6 +37,8 @@ def check(path: Path, fmt: str) -> None:
         "events": len(loaded.events),
         "digest": loaded.digest(),
     }
+    if loaded.validation is not None:
+        summary |= {"validation": loaded.validation.label}
     if loaded.masking is not None:
         summary |= {"masking": loaded.masking.label(loaded.clients.count)}
     print_record("script.check", summary, fmt=fmt)

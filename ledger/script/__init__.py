@@ -44,6 +44,7 @@ from ledger.script.sections import (
     TrainingSection,
     WindowsSection,
 )
+from ledger.script.validation import ValidationSection
 from ledger.spec.noise import Noise
 from ledger.suggestions import suggest
 
@@ -79,6 +80,8 @@ class Script(Section):
     """Scores that the aggregator records; without this section everybody computes them alone."""
     noise: NoiseSection | None = None
     """Differential privacy; without this section no noise is added."""
+    validation: ValidationSection | None = None
+    """Which updates are rejected when they are compared with each other; without this section none is."""
     events: tuple[ScriptEvent, ...] = Field(default=(), strict=False)
     """What goes wrong, and when."""
     compare: tuple[RuleSection, ...] = Field(default=(), strict=False)
@@ -112,6 +115,12 @@ class Script(Section):
     def rule_param(self) -> int:
         """The rule's number as the task has it: of a masked sum the peers of each client."""
         return self.run.rule.parameter if self.masking is None else self.masking.get_degree(self.clients.count)
+
+    @property
+    def terms(self) -> tuple[tuple[str, str], ...]:
+        """What binds the task's rounds beside its rule (docs/protocol.md §3.5), in rising name."""
+        sections = (self.validation,)
+        return tuple(sorted(section.term for section in sections if section is not None))
 
     def digest(self) -> bytes:
         """Return the SHA-256 of the file's bytes."""
@@ -246,6 +255,9 @@ def _find_contradictions(script: Script) -> Iterator[tuple[Place, str]]:
         allowed = f"{committee.majority} (more than half) to {committee.attestors} (availability.attestors)"
         yield ("availability", "threshold"), f"'availability.threshold' is {committee.threshold}, expected {allowed}"
     yield from check_masking(script)
+    if script.validation is not None and committee is not None:
+        why = "rejects updates by comparing them, and attestors ('availability') certify each one alone"
+        yield ("validation",), f"'validation' {why}: leave one of the two out"
     for index, event in enumerate(script.events):
         yield from _check_event(script, index, event)
     for index, excluded in enumerate(script.expect.excluded or ()):
@@ -313,6 +325,7 @@ __all__ = [
     "Script",
     "ScriptEvent",
     "TrainingSection",
+    "ValidationSection",
     "WindowsSection",
     "WithholdEvent",
     "json_schema",

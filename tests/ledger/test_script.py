@@ -113,6 +113,20 @@ def test_events_cover_the_rounds_that_they_name() -> None:
     assert [bool(script.events_in(n)) for n in range(1, 6)] == [False, True, True, True, False]
 
 
+def test_a_script_without_a_validation_binds_its_task_by_no_term() -> None:
+    assert parse_script(SCRIPT.encode(), name="a.yaml").terms == ()
+
+
+def test_a_validation_has_limits_that_fit_and_any_of_them_can_be_left_out() -> None:
+    text = "stale(95)+duplicate(99)+norm(300)+faint(20)+distance(300)"
+    assert parse_script((SCRIPT + "validation: {}\n").encode(), name="a.yaml").terms == (("validation", text),)
+    other = SCRIPT + "validation: {norm: 2.5, faint: null, distance: null, stale: 0.9, duplicate: 1}\n"
+    section = parse_script(other.encode(), name="a.yaml").validation
+    assert section is not None
+    assert section.validation == spec.Validation(stale=90, duplicate=100, norm=250)
+    assert "norm above 2.5 medians" in section.label and "faint" not in section.label
+
+
 def test_a_script_has_attestors_only_if_it_says_so() -> None:
     assert parse_script(SCRIPT.encode(), name="a.yaml").availability is None
     text = SCRIPT + "availability: {attestors: 4, stake: 3 ether}\n"
@@ -193,6 +207,9 @@ def test_krum_takes_as_many_clients_as_a_proposal_has_room_for_distances() -> No
             "expected 3 (more than half) to 4",
         ),
         ("clients:\n", "availability: {threshold: 4}\nclients:\n", (7, 16), "expected 2 (more than half) to 3"),
+        ("clients:\n", "validation: {norm: 1}\nclients:\n", (7, 14), "greater than or equal to 1.01"),
+        ("clients:\n", "validation: {stale: 0.985}\nclients:\n", (7, 14), "more than two digits"),
+        ("clients:\n", "validation: {}\navailability: {}\nclients:\n", (7, 1), "leave one of the two out"),
         ("clients:\n", "availability: {attestors: 33}\nclients:\n", (7, 16), "less than or equal to 32"),
         ("drop: [5, 6]", "withhold: 9", (13, 5), "there is no client 9"),
         ("round 2", "round 6", (11, 6), "'round 6' is outside of the run's rounds, 1 to 5"),

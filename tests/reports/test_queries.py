@@ -170,6 +170,16 @@ def test_q08_lists_rejections_with_their_reasons(planted: PlantedIndex, question
     assert pick(question(8).rows, "round", "client", "reason", "phase") == [(3, 2, "FT709", "abandoned")]
 
 
+def test_q08_tells_which_test_of_a_validation_rejected_an_update(planted: PlantedIndex, question: Question) -> None:
+    planted.open(1)
+    planted.commit(1, *range(1, 9))
+    reasons = [715, *range(730, 736), 801]
+    excluded = b"".join(client.to_bytes(4, "big") + code.to_bytes(2, "big") for client, code in enumerate(reasons, 1))
+    planted.add("Abandoned", round_id=1, included=0, data_id=digest("data"), excluded=excluded)
+    tests = ["bytes", "zeros", "stale", "duplicate", "norm", "faint", "distance", "absence"]
+    assert [row["test"] for row in question(8).rows] == tests
+
+
 def test_q08_tells_which_rejections_were_contested(planted: PlantedIndex, question: Question) -> None:
     planted.open(1)
     planted.commit(1, 1, 2)

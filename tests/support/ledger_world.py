@@ -24,6 +24,7 @@ from ledger.chain import ETHER, Call, Chain, Connection, Contracts, DeployParams
 from ledger.chain.abi import get_errors
 from ledger.history import load_round, raw_cid, to_content
 from ledger.journal import Journal
+from ledger.layout import Layout, encode_layout
 from ledger.proving import make_proof
 from ledger.records import AuditReport, RoundRecord
 from ledger.store import Codec, ContentStore, EmbeddedStore
@@ -290,7 +291,8 @@ class World:
     # ------------------------------------------------------------------------------------------------------- rounds
 
     def make_task(self, **changes: Any) -> spec.Task:
-        """Return a task for four clients; keyword arguments replace fields."""
+        """Return a task for four clients; keyword arguments replace fields, `terms` those of its layout."""
+        layout = Layout(names=("w",), shapes=((changes.get("size", SIZE),),), terms=changes.pop("terms", ()))
         rule = changes.get("rule", spec.Rule.TRIMMED_MEAN)
         task = spec.Task(
             rule=rule,
@@ -314,13 +316,13 @@ class World:
             bond_wei=BOND,
             board=spec.NO_BOARD,
             genesis_model=b"\x01" * 32,
-            layout_digest=b"\x02" * 32,
+            layout_digest=self.store.put_block(encode_layout(layout), Codec.RAW).digest,
             script_digest=b"\x03" * 32,
         )
         return replace(task, **changes)
 
     def open(self, *, clients: Sequence[int] | None = None, by: str = "aggregator", **changes: Any) -> StagedRound:
-        """Return a new task's first round, open; keyword arguments replace fields of the task."""
+        """Return a new task's first round, open; keyword arguments are those of `make_task`."""
         base = np.random.default_rng(5).integers(-(2**31), 2**31, SIZE, dtype=np.int32)
         root = commitments.compute_vector_root(base, MODEL_LOG2)
         task = self.make_task(**{"genesis_model": root, **changes})
