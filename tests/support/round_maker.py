@@ -123,6 +123,22 @@ class RoundMaker:
         payload = spec.encode_int32(update_values(client) if values is None else values)
         return spec.encode_vector(self.header(spec.Kind.UPDATE, client, **changes), payload)
 
+    def values(self, client: int) -> list[int]:
+        """Return what a client publishes."""
+        return update_values(client)
+
+    def root(self, blob: spec.VectorBlob) -> bytes:
+        """Return the root that a client commits to."""
+        return blob.root()
+
+    def aggregate(self, params: spec.RuleParams, values: list[list[int]], weights: list[int]) -> list[int]:
+        """Return what an honest aggregator makes of the included updates."""
+        return spec.aggregate(params, values, weights)
+
+    def aux(self, params: spec.RuleParams, values: list[list[int]], weights: list[int]) -> bytes:
+        """Return what its proposal carries beside roots."""
+        return spec.compute_aux(params, values, weights)
+
     def member(self, client: int) -> spec.Member:
         """Return a client's commitment."""
         blob = spec.decode_vector(self.committed.get(client) or self.blob(client), max_bytes=1 << 20)
@@ -131,7 +147,7 @@ class RoundMaker:
             round_id=blob.header.round_id,
             client=client,
             num_examples=blob.header.num_examples,
-            root=blob.root(),
+            root=self.root(blob),
         )
         return spec.Member(client=client, commitment=commitment)
 
@@ -183,10 +199,10 @@ class RoundMaker:
     def record(self) -> RoundRecord:
         """Return the record of the round as chain and store would give it."""
         included = [c for c in self.clients if c not in self.reasons]
-        values = [update_values(c) for c in included]
+        values = [self.values(c) for c in included]
         params = self.task.rule_params()
         weights = [self.weights.get(c, spec.compute_weight(params, 10 * c, self.stakes.get(c, 0))) for c in included]
-        result = spec.aggregate(params, values, weights)
+        result = self.aggregate(params, values, weights)
         for coordinate, amount in self.aggregate_lie.items():
             result[coordinate] += amount
         model = spec.apply_model_step(base_values(), result)
@@ -210,7 +226,7 @@ class RoundMaker:
         segments_hash = spec.ZERO_DIGEST
         for segment, root in zip(segments, roots, strict=True):
             segments_hash = spec.compute_segments_hash(segments_hash, root, len(segment))
-        aux = spec.compute_aux(params, values, weights)
+        aux = self.aux(params, values, weights)
         proposal = spec.Proposal(
             aggregate_root=spec.compute_vector_root(result, self.task.model_log2),
             matrix_root=spec.compute_matrix_root(values, self.task.matrix_log2),

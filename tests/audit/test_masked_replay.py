@@ -1,0 +1,190 @@
+"""Replay of masked rounds: an honest one passes and is proven, and each lie is found, named and proved."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field, replace
+
+import pytest
+from round_maker import SIZE, RoundMaker, make_task, update_values
+
+from ledger import spec
+from ledger.audit import replay
+from ledger.layout import Layout
+from ledger.proving import make_proof
+from ledger.records import Grade, RoundRecord, Verdict
+
+TASK = make_task(rule=spec.Rule.SUM32, rule_param=4, quorum=2)
+
+
+def make_seed(*names: object) -> bytes:
+    return hashlib.sha256(repr(names).encode()).digest()
+
+
+@dataclass
+class MaskedMaker(RoundMaker):
+    """A masked round in which client 5 committed and published nothing, unless a test says otherwise."""
+
+    task: spec.Task = field(default_factory=lambda: TASK)
+    silent: set[int] = field(default_factory=lambda: {5})
+    reasons: dict[int, int] = field(default_factory=lambda: {5: 801})
+    shown: list[spec.Reveal] | None = None
+    """What a dishonest aggregator reveals; None for what is needed."""
+    spoiled: bytes = b""
+    """Bytes after the revealed seeds."""
+
+    def seeds(self, client: int) -> dict[int, bytes]:
+        pairs = {p: make_seed(*sorted((client, p))) for p in self.clients if p != client}
+        return {spec.SELF: make_seed(client), **pairs}
+
+    def values(self, client: int) -> list[int]:
+        return spec.apply_masks(update_values(client), client, self.seeds(client))
+
+    def blob(self, client: int, values: object = None, **changes: object) -> bytes:
+        header = self.header(spec.Kind.MASKED, client, num_examples=1, leaf_log2=self.task.leaf_log2, **changes)
+        table = spec.encode_seed_table(spec.make_seed_table(self.seeds(client)))
+        return spec.encode_vector(header, spec.encode_int32(self.values(client)), table)
+
+    def root(self, blob: spec.VectorBlob) -> bytes:
+        return spec.compute_masked_root(blob.root(), spec.compute_chunk_root(blob.seed_table, spec.SEED_LINE_BYTES))
+
+    def needed(self) -> list[spec.Reveal]:
+        tables = {c: spec.make_seed_table(self.seeds(c)) for c in self.clients if c not in self.reasons}
+        return [spec.Reveal(owner=o, peer=p, seed=self.seeds(o)[p]) for o, p in spec.compute_needed(tables)]
+
+    def aggregate(self, params: spec.RuleParams, values: list[list[int]], weights: list[int]) -> list[int]:
+        return spec.compute_unmasked_sum(values, self.needed() if self.shown is None else self.shown)
+
+    def aux(self, params: spec.RuleParams, values: list[list[int]], weights: list[int]) -> bytes:
+        return spec.encode_reveals(self.needed() if self.shown is None else self.shown) + self.spoiled
+
+
+def findings(record: RoundRecord) -> list[str]:
+    return [finding.clause for finding in replay(record).findings]
+
+
+def test_an_honest_masked_round_passes_and_its_sum_is_that_of_the_plain_updates() -> None:
+    record = MaskedMaker().record()
+    report = replay(record)
+    assert (report.verdict, report.included) == (Verdict.PASS, 4)
+    assert report.grade is Grade.ATTESTED  # that client 5 published nothing is the aggregator's word
+    total = spec.decode_vector(record.aggregate.data or b"", max_bytes=1 << 20).values()
+    assert total == [sum(column) for column in zip(*map(update_values, (2, 3, 8, 9)), strict=True)]
+    whole = replay(MaskedMaker(silent=set(), reasons={}).record())
+    assert (whole.verdict, whole.grade, whole.included) == (Verdict.PASS, Grade.PROVEN, 5)
+
+
+def test_a_wrong_sum_is_found_at_its_coordinate_and_proved() -> None:
+    record = MaskedMaker(aggregate_lie={13: 1}).record()
+    report = replay(record)
+    (finding,) = report.findings
+    assert (report.verdict, finding.clause, finding.participant) == (Verdict.FAIL, "7", 1)
+    assert "coordinate 13" in finding.error.message
+    proof = make_proof(record, report)
+    assert (proof.function, proof.court, 13 in proof.arguments) == ("proveUnmasking", "unmask_court", True)
+
+
+def test_a_wrong_sum_under_a_wrong_matrix_is_proved_from_the_updates_themselves() -> None:
+    record = MaskedMaker(aggregate_lie={13: 1}).record()
+    assert record.proposal is not None
+    lied = replace(record, proposal=replace(record.proposal, matrix_root=b"\xbb" * 32))
+    assert make_proof(lied, replay(lied)).function == "proveUnmaskingDirect"
+
+
+@pytest.mark.parametrize("pair", [(2, spec.SELF), (3, 5)], ids=["own", "of-a-pair"])
+def test_a_missing_seed_is_found_and_proved(pair: tuple[int, int]) -> None:
+    shown = [reveal for reveal in MaskedMaker().needed() if (reveal.owner, reveal.peer) != pair]
+    record = MaskedMaker(shown=shown).record()
+    (finding,) = replay(record).findings  # the sum follows from the list: one lie, one finding
+    assert (finding.clause, finding.participant) == ("11", 1)
+    assert f"the seed of {pair} is missing" in finding.error.message
+    assert make_proof(record, replay(record)).function == "proveReveal"
+
+
+@pytest.mark.parametrize(("owner", "peer"), [(5, spec.SELF), (2, 3), (5, 2)], ids=["own-of-a-dropout", "pair", "its"])
+def test_a_seed_that_had_to_stay_secret_is_found_and_proved(owner: int, peer: int) -> None:
+    maker = MaskedMaker()
+    surplus = spec.Reveal(owner=owner, peer=peer, seed=maker.seeds(owner)[peer])
+    record = MaskedMaker(shown=[*maker.needed(), surplus]).record()
+    (finding,) = replay(record).findings
+    assert (finding.clause, "must not be revealed" in finding.error.message) == ("11", True)
+    assert make_proof(record, replay(record)).function == "proveReveal"
+
+
+def test_another_seed_than_the_one_committed_to_is_found_and_proved() -> None:
+    shown = [replace(each, seed=make_seed("x")) if each.peer == 5 else each for each in MaskedMaker().needed()]
+    record = MaskedMaker(shown=shown).record()
+    assert findings(record) == ["11"]
+    assert make_proof(record, replay(record)).function == "proveReveal"
+
+
+def test_a_list_of_seeds_that_nobody_can_read_is_found_and_proved() -> None:
+    record = MaskedMaker(spoiled=b"\x00").record()
+    assert findings(record) == ["11"]
+    assert make_proof(record, replay(record)).function == "proveMalformedReveals"
+
+
+def test_a_wrong_matrix_of_masked_updates_is_found() -> None:
+    record = MaskedMaker().record()
+    assert record.proposal is not None
+    assert "8" in findings(replace(record, proposal=replace(record.proposal, matrix_root=b"\xbb" * 32)))
+
+
+@pytest.mark.parametrize("change", ["seed", "value"])
+def test_an_update_with_other_seeds_or_values_than_committed_names_its_client(change: str) -> None:
+    blob = bytearray(MaskedMaker().blob(3))
+    blob[-1 if change == "seed" else 70] ^= 1
+    report = replay(MaskedMaker(published={3: bytes(blob)}).record())
+    assert [(f.clause, f.error.code, f.participant) for f in report.findings] == [("4", "FT701", 3)]
+
+
+@pytest.mark.parametrize(
+    ("break_", "code"),
+    [
+        (lambda blob: blob[:-1], "FT710"),
+        (lambda blob: blob + bytes(36), "FT722"),
+        (lambda blob: blob[:-36] + blob[-72:-36], "FT722"),
+        (lambda blob: blob[: 60 + 4 * SIZE], "FT722"),
+        (lambda blob: blob + bytes(36 * 40), "FT716"),
+        (lambda blob: blob[:2] + b"U" + blob[3:], "FT711"),
+        (lambda blob: blob[:2] + b"U" + blob[3 : 60 + 4 * SIZE], "FT712"),
+    ],
+    ids=["half-a-line", "a-line-more", "a-line-twice", "no-table", "flood", "plain-with-a-table", "plain"],
+)
+def test_a_masked_update_that_is_malformed_is_excluded_for_its_reason(break_: object, code: str) -> None:
+    broken = break_(MaskedMaker().blob(3))  # type: ignore[operator]
+    reasons = {5: 801, 3: int(code.removeprefix("FT"))}
+    report = replay(MaskedMaker(published={3: broken}, reasons=reasons).record())
+    assert (report.verdict, report.included) == (Verdict.PASS, 3)
+
+
+def test_a_term_of_masking_that_cannot_be_read_is_never_a_pass() -> None:
+    layout = Layout(names=("w",), shapes=((SIZE,),), terms=(("masking", "threshold(0)"),))
+    report = replay(replace(MaskedMaker().record(), layout=layout))
+    assert report.verdict is Verdict.INCOMPLETE
+    assert [finding.error.code for finding in report.findings] == ["FT803"]
+    good = replace(layout, terms=(("masking", str(spec.Masking(threshold=2, roster=(2, 3, 5, 8, 9)))),))
+    assert replay(replace(MaskedMaker().record(), layout=good)).verdict is Verdict.PASS
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "threshold(2)", "threshold(2)+roster()", "threshold(2)+roster(3-2)", "threshold(2)+roster(2,3)"]
+    + [
+        "threshold(02)+roster(2)",
+        "threshold(2)+roster(2-3) ",
+        "threshold(1001)+roster(2-3)",
+        "threshold(2)+roster(0-3)",
+    ]
+    + ["threshold(2)+roster(1-99999)", "threshold(2)+roster(5,2)"],
+)
+def test_terms_of_masking_are_canonical_or_rejected(text: str) -> None:
+    with pytest.raises(spec.NotCanonical):
+        spec.decode_masking(text)
+
+
+def test_terms_of_masking_say_who_masks() -> None:
+    for roster in ((2,), (2, 3, 4), (1, 3, 5, 6, 7, 900)):
+        masking = spec.Masking(threshold=11, roster=roster)
+        assert spec.decode_masking(str(masking)) == masking
+    assert str(spec.Masking(threshold=11, roster=(2, 3, 4, 9))) == "threshold(11)+roster(2-4,9)"
