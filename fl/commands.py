@@ -29,13 +29,15 @@ STAGES = ("set-up", "train", "commit", "publish", "attest", "aggregate", "replay
 def register(root: LazyGroup) -> None:
     """Add the commands of the trainer's half to the command line."""
     firsts = {
-        "bench": LazyCommand("fl.robustness.command:bench", "Measure what fedtrail promises: rules by attacks."),
+        "bench": LazyCommand("fl.robustness.command:bench", "Measure what fedtrail promises: rules by attacks, speed."),
         "contribution": LazyCommand(
             "fl.contribution.command:contribution", "Ask what single clients added to a model, by a test set."
         ),
         "demo": LazyCommand("fl.demo:demo", "Watch a federated run under attack, audited, in a minute."),
     }
     root.extend("", firsts)
+    speed = LazyCommand("fl.speed.command:speed", "Measure rules and trees against what this machine can do at all.")
+    root.extend("bench", {"speed": speed})
     commands = {
         "start": LazyCommand("fl.commands:start", "Run a round script on the project's network."),
         "resume": LazyCommand("fl.commands:resume", "Go on with a run that was interrupted."),

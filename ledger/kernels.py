@@ -16,7 +16,7 @@ if TYPE_CHECKING:  # the command line starts without numpy
 
     Int32Array = NDArray[np.int32]
 
-MIN_ENTRIES = 1 << 21
+MIN_ENTRIES = 1 << 19
 """Coordinates of all clients, below which numpy is done before a kernel is compiled."""
 MIN_BYTES = 1 << 23
 """Bytes, below which hashlib is done before a kernel is compiled."""

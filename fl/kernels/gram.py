@@ -1,9 +1,9 @@
 """A kernel for inner products of clamped integer vectors, exact through doubles and int64.
 
-A block of coordinates is clamped and converted to doubles once, and stays in the cache. Clients are then taken in tiles
-of 4 by 4, of which only the lower triangle is computed: a step multiplies one vector of 4 clients with that of 4 others,
-and adds to 16 accumulators in registers. A coordinate is below 2**23 in magnitude, so that the 128 products that a lane
-adds up in a block are below 2**53: doubles hold every partial sum. Lanes and blocks are added in int64.
+A block of coordinates is clamped and converted to doubles once, and stays in the cache. Clients are then taken in
+tiles of 4 by 4, of which only the lower triangle is computed: a step multiplies one vector of 4 clients with that of 4
+others, and adds to 16 accumulators in registers. A coordinate is below 2**23 in magnitude, so that the 128 products
+that a lane adds up in a block are below 2**53: doubles hold every partial sum. Lanes and blocks are added in int64.
 """
 
 from __future__ import annotations

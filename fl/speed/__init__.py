@@ -1,0 +1,1 @@
+"""How fast the rules and trees are, as shares of what this machine can do at all."""
