@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-STAGES = ("set-up", "train", "commit", "publish", "attest", "aggregate", "replay", "finalise", "score", "dispute")
+STAGES = (
+    *("set-up", "train", "commit", "publish", "attest", "aggregate"),
+    *("replay", "finalise", "score", "reward", "dispute"),
+)
 
 
 def register(root: LazyGroup) -> None:

@@ -32,6 +32,7 @@ def print_result(script: Script, result: RunResult, *, fmt: str, fresh: bool) ->
         rows = [_describe_for_people(label, result, item) for item in result.rounds]
         print_rows("run", rows, fmt=fmt, columns=(*_BEFORE, *accuracies, *_AFTER))
         print_convictions(result)
+        print_rewards(result)
         print_chart(label, result)
         print_costs(result, fresh=fresh)
         return
@@ -68,6 +69,7 @@ def _describe(result: RunResult, item: RoundResult) -> dict[str, Any]:
         "conviction": None if item.conviction is None else _describe_conviction(item.conviction),
         "block": item.block,
         "gas": item.gas_used,
+        "paid": [{"client": f"c{client}", "wei": str(wei)} for client, wei in item.paid],
         "seconds": item.seconds,
         "grade": item.grade,
     }
@@ -94,6 +96,17 @@ def print_convictions(result: RunResult) -> None:
         )
         click.echo(f" {clients} to the clients, {burnt} burnt")
         click.echo(f"  round {n + 1}, by another aggregator, stands in its place")
+
+
+def print_rewards(result: RunResult) -> None:
+    """Say what the rounds paid, if they paid anything."""
+    by_client: dict[int, int] = {}
+    for item in result.rounds:
+        for client, wei in item.paid:
+            by_client[client] = by_client.get(client, 0) + wei
+    if by_client:
+        amounts = ", ".join(f"c{client} {format_wei(wei)}" for client, wei in sorted(by_client.items()))
+        click.echo(f"\nrewards  {amounts}; an owner takes its credit out with: fedtrail reward withdraw CLIENT")
 
 
 def print_chart(label: str, result: RunResult) -> None:

@@ -53,14 +53,14 @@ class Membership:
 def make_admission(record: RoundRecord, later: Iterable[Event] = ()) -> Admission:
     """Return what admits a finalised round.
 
-    Args: later: events RoundOpened of the task, Proposed and Finalised of every round, after this round's; those of
-    other tasks are left out.
+    Args: later: events RoundOpened, Proposed and Finalised, in order, at least all that came after this round's own;
+    those of other tasks and of earlier rounds are left out.
     Raises: NotFoundError: the round was not finalised.
     """
     proposal = _require_finalised(record)
     digests = (spec.keccak256(spec.encode_exclusions(record.exclusions)), spec.keccak256(record.aux))
     claim = (proposal.fields(), record.segments_hash, *digests)
-    links = list_head_links(later, record.task_id)
+    links = [link for link in list_head_links(later, record.task_id) if link[0] > record.round_id]
     return Admission(round_id=record.round_id, arguments=(claim, record.included, record.previous_head, links))
 
 

@@ -32,9 +32,9 @@ struct HeadLink {
     bytes32 proposalHash;
 }
 
-/// Pays clients for updates that went into finalised rounds, by what replay can check, inclusion, and by what the chain
-/// knows, stake (docs/protocol.md, Statements and rewards). Holds no ETH and has no owner: what it pays is its credit in
-/// the registry, from which everybody takes its own.
+/// Pays clients for updates that went into finalised rounds, by what replay can check, inclusion, and by what the
+/// chain knows, stake (docs/protocol.md, Statements and rewards). Holds no ETH and has no owner: what it pays is its
+/// credit in the registry, from which everybody takes its own.
 interface IRewardPool {
     event PoolFunded(
         uint64 indexed poolId,
@@ -102,8 +102,8 @@ interface IRewardPool {
         bytes32[] calldata path
     ) external;
 
-    /// After `until`: credit the sponsor with what is left. Claims need what a pool still has: whoever waits longer than
-    /// `until` may find nothing.
+    /// After `until`: credit the sponsor with what is left. Claims need what a pool still has: whoever waits longer
+    /// than `until` may find nothing.
     function reclaim(uint64 poolId) external;
 
     function pool(uint64 poolId) external view returns (Pool memory);

@@ -36,8 +36,9 @@ interface IStatements {
     error ClientsNotRising(uint32 previous, uint32 next);
     error NoKey(uint32 id, uint40 at);
 
-    /// An active aggregator or attestor scores clients in a round; the sender is its signer or owner. Each scorer states
-    /// one value a round, kind and client: a further call only goes on with higher clients. At most 10,000 entries.
+    /// An active aggregator or attestor scores clients in a round; the sender is its signer or owner. Each scorer
+    /// states one value a round, kind and client: a further call only goes on with higher clients. At most 10,000
+    /// entries.
     function recordScores(
         uint64 roundId,
         uint32 scorer,
@@ -50,10 +51,11 @@ interface IStatements {
     function recordSpend(uint64 roundId, uint32 speaker, bytes32 mechanism, bytes calldata entries) external;
 
     /// A client's own objection to a round; its signer or owner sends, though it may have become inactive, as slashed
-    /// ones do. Whether it committed in that round is not checked: only verified mode knows it on chain, replay always.
+    /// ones do. Whether it committed in that round is not checked: on chain only verified mode knows it, replay always
+    /// does.
     function contestRound(uint64 roundId, uint32 client, bytes32 statement) external;
 
-    /// An active participant's next X25519 public key, in force from the next second on. That its holder has the private
+    /// An active participant's next X25519 public key, in force from the next second on. That somebody has its private
     /// half is not shown: such a key signs nothing. Two participants may announce the same one, or else whoever saw a
     /// key first could keep its holder from announcing it.
     function announceKey(uint32 id, bytes32 key) external;

@@ -12,7 +12,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from fl.federation import aggregator, attestors, clients, commits, masking, setup
+from fl.federation import aggregator, attestors, clients, commits, masking, rewards, setup
 from fl.federation.context import Context, Roster, RoundPlan
 from fl.federation.results import Conviction, Observer, Progress, RoundResult, RunResult, find_unmet
 from fl.federation.scoring import record_scores
@@ -51,6 +51,7 @@ class Federation:
         self.journal = Journal(project.journal_path)
         self._convicted = 0
         self._standing = Standing()
+        self._pool_id: int | None = None
         self.chain = Chain.connect(self.network, self.journal)
         self.ctx = Context(
             script=script,
@@ -126,6 +127,7 @@ class Federation:
         roster = setup.enrol(self.ctx, keys, password, operator=operator, challenger=challenger)
         attestors.name_committee(self.ctx, roster)
         task_id, cid = setup.create_task(self.ctx, operator, roster)
+        self._pool_id = rewards.fund(self.ctx, roster, task_id)
         return roster, task_id, self.ctx.workload.compute_genesis(), cid
 
     def _run_round(
@@ -161,16 +163,18 @@ class Federation:
         if outcome is None:
             self._let_expire(roster, plan)
         record, report = self._replay(plan)
-        conviction = None
+        conviction: Conviction | None = None
+        paid: rewards.Paid = ()
         if outcome is not None and report.verdict is Verdict.PASS:
             self._finalise(roster, plan, record)
             self._standing = record_scores(self.ctx, plan, record, self._standing)
+            paid = self._claim_rewards(roster, plan)
             model, cid = outcome, record.model.cid
         elif report.verdict is Verdict.FAIL and self.script.run.dispute:
             conviction = self._convict(roster, plan, record, report)
         masking.forget(self.ctx, masks)
         result = self._describe(roster, plan, record, report, refusals, model)
-        result = replace(result, conviction=conviction)
+        result = replace(result, conviction=conviction, paid=paid)
         return replace(result, seconds=time.perf_counter() - started, training_seconds=training), model, cid
 
     def _open(
@@ -254,6 +258,12 @@ class Federation:
             )
             self.chain.finalise(plan.round_id, outcome, key=key, sender=roster.operator)
         self.ctx.tell("finalise", plan.number, 1, 1)
+
+    def _claim_rewards(self, roster: Roster, plan: RoundPlan) -> rewards.Paid:
+        if self._pool_id is None:
+            return ()
+        finalised = load_round(self.chain, self.ctx.store, plan.round_id)
+        return rewards.claim(self.ctx, roster, plan, finalised, self._pool_id)
 
     def _release_bond(self, roster: Roster, task_id: int) -> None:
         """Free the aggregator's bond, unless a round is still to be judged or a verdict holds it."""

@@ -14,7 +14,7 @@ class Progress:
     """One step of a run, for a progress display."""
 
     stage: str
-    """set-up, train, commit, publish, attest, aggregate, replay, finalise, score or twin."""
+    """set-up, train, commit, publish, attest, aggregate, replay, finalise, score, reward or twin."""
     round: int
     """Round of the run, 0 during set-up."""
     rounds: int
@@ -88,6 +88,8 @@ class RoundResult:
     """Part of it spent on training and quantising: what plain federated learning does too."""
     report: AuditReport
     """The replay."""
+    paid: tuple[tuple[int, int], ...] = ()
+    """(client of the script, wei) of the rewards that the round paid."""
     conviction: Conviction | None = None
     """Set if the proposal was struck: the round has no effect, and another one took its place."""
 

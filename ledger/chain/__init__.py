@@ -11,7 +11,7 @@ from ledger.chain.connection import Connection, NodeRefused
 from ledger.chain.deployment import deploy
 from ledger.chain.network import ETHER, Deployment, DeployParams, Network
 from ledger.chain.sending import Order
-from ledger.chain.stating import EncryptionKeyView, PoolView
+from ledger.chain.stating import UNCAPPED_WEI, EncryptionKeyView, PoolView
 from ledger.chain.views import (
     ESCROW_SECONDS,
     CommitteeView,
@@ -29,6 +29,7 @@ from ledger.chain.views import (
 __all__ = [
     "ESCROW_SECONDS",
     "ETHER",
+    "UNCAPPED_WEI",
     "Call",
     "Chain",
     "CommitteeView",

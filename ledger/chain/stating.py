@@ -10,12 +10,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from ledger import spec
+from ledger.chain.calls import Call
 from ledger.chain.governing import Governing
+from ledger.chain.sending import Order
 from ledger.chain.views import Receipt
 from ledger.errors import NotEligible
 
 if TYPE_CHECKING:
     from eth_account.signers.local import LocalAccount
+
+
+UNCAPPED_WEI = (1 << 96) - 1
+"""Cap of a pool that counts every stake whole."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +92,10 @@ class Membership(Protocol):
 
 class Stating(Governing):
     """The half of `Chain` for statements, encryption keys and rewards."""
+
+    def send_many(self, orders: Sequence[Order]) -> list[Receipt]:
+        """Send independent calls side by side, each once."""
+        raise NotImplementedError
 
     # ----------------------------------------------------------------------------------------------------- statements
 
@@ -196,8 +206,21 @@ class Stating(Governing):
         self, pool_id: int, round_id: int, member: Membership, *, key: str, sender: LocalAccount
     ) -> Receipt:
         """Credit a member's owner with what a pool owes it for an admitted round (event RewardPaid); anybody sends."""
+        return self.send(self._make_claim(pool_id, round_id, member), key=key, sender=sender)
+
+    def claim_round_rewards(
+        self, pool_id: int, round_id: int, members: Sequence[Membership], *, key: str, sender: LocalAccount
+    ) -> list[Receipt]:
+        """The same for many members, side by side; `key` is the prefix of their keys."""
+        orders = [
+            Order(call=self._make_claim(pool_id, round_id, each), key=f"{key}/{each.client}", sender=sender)
+            for each in members
+        ]
+        return self.send_many(orders)
+
+    def _make_claim(self, pool_id: int, round_id: int, member: Membership) -> Call:
         args = (pool_id, round_id, member.client, member.commitment, member.index, list(member.path))
-        return self.send(self.contracts.to("reward_pool", "claim", *args), key=key, sender=sender)
+        return self.contracts.to("reward_pool", "claim", *args)
 
     def reclaim_rewards(self, pool_id: int, *, key: str, sender: LocalAccount) -> Receipt:
         """Credit a pool's sponsor with the rest, after the pool's time; the sponsor sends."""

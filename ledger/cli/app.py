@@ -34,6 +34,7 @@ COMMANDS = {
     "model": LazyCommand("ledger.cli.model:model", "Show what is known of a model, and export it for other tools."),
     "monitor": LazyCommand("ledger.cli.monitor:monitor", "Score every round as it appears; alerts and metrics."),
     "proof": LazyCommand("ledger.cli.proof:proof", "Prove single facts to others, and check what they prove."),
+    "reward": LazyCommand("ledger.cli.reward:reward", "Promise, claim, show and take out pay for finalised rounds."),
     "round": LazyCommand("ledger.cli.round:round_group", "Show, replay and explain rounds."),
     "run": LazyCommand("ledger.cli.run:run", "Start, resume, list and show runs."),
     "score": LazyCommand("ledger.cli.score:score", "Show the scores of clients, and compute them again."),
@@ -41,6 +42,7 @@ COMMANDS = {
     "signoff": LazyCommand("ledger.cli.signoff:signoff", "Sign off rounds and files, and list who signed what."),
     "stake": LazyCommand("ledger.cli.stake:stake", "Show, deposit and withdraw stakes, and tell what became of them."),
     "store": LazyCommand("ledger.cli.store:store", "Put blobs into the content store and get them out."),
+    "update": LazyCommand("ledger.cli.update:update", "Object to what became of a client's update."),
     "verify": LazyCommand("ledger.cli.verify:verify", "Check a bundle without a node, a store or a network."),
     "watch": LazyCommand("ledger.cli.watch:watch", "Replay every proposal as it appears, and dispute what is wrong."),
 }

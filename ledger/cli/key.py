@@ -11,7 +11,7 @@ from ledger.cli.session import Session, project_options
 
 @click.group(cls=LazyGroup)
 def key() -> None:
-    """Make, list and rotate signing keys.
+    """Make, list and rotate signing keys; announce keys by which others encrypt to a participant.
 
     A participant has a hot key NAME that signs commitments, and a cold key NAME-owner that its stake returns to.
     Keys lie encrypted in .fedtrail/keys; on a devnet their password is public, since they protect nothing there.
@@ -60,3 +60,43 @@ def rotate(session: Session, name: str, local: bool, fmt: str) -> None:
 
     address, participant = rotate_key(session, name, local=local)
     print_record("key.rotate", {"name": name, "address": address, "participant": participant}, fmt=fmt)
+
+
+@key.command()
+@click.argument("name", metavar="CLIENT")
+@format_option
+@project_options
+def announce(session: Session, name: str, fmt: str) -> None:
+    """Make an encryption key (X25519) for CLIENT and announce it; called again, the next one takes its place.
+
+    Its private half stays encrypted in .fedtrail/keys. The one that was made and not announced is announced first.
+    """
+    from ledger.cli.participants import find_participant, load_sender
+    from ledger.encryption_keys import EncryptionKeys
+
+    known = find_participant(session, name)
+    number, held = known.view.id, EncryptionKeys(session.project.keys_dir, known.name or name)
+    announced = [each.key for each in session.chain.list_encryption_keys(number)]
+    file, public = held.next(announced, session.password(confirm=True))
+    journal_key = f"{session.network.ledger}/announce/{number}/{public.hex()}"
+    receipt = session.chain.announce_key(number, public, key=journal_key, sender=load_sender(session, known))
+    told = receipt.find("EncryptionKeyAnnounced").args
+    record = {"id": number, "name": known.name, "epoch": told["epoch"], "public_key": public.hex()}
+    print_record("key.announce", {**record, "since": told["since"], "file": file.name}, fmt=fmt)
+
+
+@key.command()
+@click.argument("name", metavar="CLIENT")
+@format_option
+@project_options
+def announced(session: Session, name: str, fmt: str) -> None:
+    """List the encryption keys that CLIENT (key name or number) has announced, oldest first."""
+    from ledger.cli.participants import find_participant
+
+    number = find_participant(session, name).view.id
+    rows = [
+        {"epoch": each.epoch, "public_key": each.key.hex(), "since": each.since}
+        for each in session.chain.list_encryption_keys(number)
+    ]
+    columns = ("epoch", "public_key", "since")
+    print_rows("key.announced", rows, fmt=fmt, columns=columns, empty="no key was announced")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
@@ -42,16 +42,31 @@ def show(session: Session, name: str | None, fmt: str) -> None:
     """Show the rounds of a run as the ledger has them; without NAME, of the latest."""
     known = find_run(session, name)
     task_id = find_task(session.chain, known)
-    rows = [_describe_round(session, opened) for opened in list_rounds(session.chain, task_id or 0).values()]
+    paid = _sum_rewards(session)
+    rows = [_describe_round(session, opened, paid) for opened in list_rounds(session.chain, task_id or 0).values()]
     if fmt == "table":
         say(f"run {known.name}, task {task_id}, script sha256 {shorten(known.script_digest)}")
-    columns = ("round", "round_id", "phase", "committed", "excluded", "base_model")
+    columns = ("round", "round_id", "phase", "committed", "excluded", *_show_paid(rows), "base_model")
     print_rows(
         "run.show", rows, fmt=fmt, columns=columns, empty="no round was opened yet", envelope={"run": known.name}
     )
 
 
-def _describe_round(session: Session, opened: Mapping[str, Any]) -> dict[str, Any]:
+def _sum_rewards(session: Session) -> dict[int, int]:
+    """Return what rewards every round has paid, in wei."""
+    paid: dict[int, int] = {}
+    for event in session.chain.events(names=("RewardPaid",)):
+        round_id = int(event.args["round_id"])
+        paid[round_id] = paid.get(round_id, 0) + int(event.args["amount_wei"])
+    return paid
+
+
+def _show_paid(rows: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    """Return the column of rewards, where any were paid."""
+    return ("paid_wei",) if any(row["paid_wei"] for row in rows) else ()
+
+
+def _describe_round(session: Session, opened: Mapping[str, Any], paid: Mapping[int, int]) -> dict[str, Any]:
     view = session.chain.get_round(opened["round_id"])
     return {
         "round": opened["number"],
@@ -59,5 +74,6 @@ def _describe_round(session: Session, opened: Mapping[str, Any]) -> dict[str, An
         "phase": view.phase.name.lower(),
         "committed": view.committed,
         "excluded": view.excluded,
+        "paid_wei": paid.get(view.round_id, 0),
         "base_model": opened["base_model"],
     }

@@ -28,6 +28,7 @@ from ledger.script.events import (
 )
 from ledger.script.masking import MaskingSection, check_masking
 from ledger.script.noise import NoiseSection, check_noise
+from ledger.script.rewards import RewardsSection
 from ledger.script.scores import ScoresSection
 from ledger.script.sections import (
     AggregatorSection,
@@ -76,6 +77,8 @@ class Script(Section):
     """Attestors, who certify which updates could be had; without this section the aggregator says it alone."""
     masking: MaskingSection | None = None
     """Secure aggregation; without this section everybody sees every update."""
+    rewards: RewardsSection | None = None
+    """Pay for updates that went into finalised rounds; without this section there is none."""
     scores: ScoresSection | None = None
     """Scores that the aggregator records; without this section everybody computes them alone."""
     noise: NoiseSection | None = None
@@ -319,6 +322,7 @@ __all__ = [
     "MalformEvent",
     "ModelSection",
     "NoiseSection",
+    "RewardsSection",
     "RuleSection",
     "RunSection",
     "ScoresSection",

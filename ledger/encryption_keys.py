@@ -1,0 +1,54 @@
+"""Private halves of the encryption keys that participants announce: NAME.N.x25519.pem beside the signing keys.
+
+PKCS 8, encrypted with the keystore's password. Which of them is in force when, the chain says (Statements).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ledger.bundle.sealing import get_public, load_recipient_key, make_recipient_key
+from ledger.errors import KeyMissing
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+
+
+class EncryptionKeys:
+    """The encryption keys of one participant."""
+
+    def __init__(self, folder: Path, name: str) -> None:
+        """Args: folder: the project's keys. name: of the participant's signing key."""
+        self.folder, self.name = folder, name
+
+    def next(self, announced: Sequence[bytes], password: str) -> tuple[Path, bytes]:
+        """Return file and public half of the key to announce: the newest one, or a new one if that was announced.
+
+        So a key whose announcement was interrupted is announced the next time, and none is lost.
+        Raises: WrongPassword: of the newest key.
+        """
+        files = self._files()
+        if files and (public := get_public(load_recipient_key(files[-1], password))) not in announced:
+            return files[-1], public
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        file = self._file(len(files))
+        return file, make_recipient_key(file, password)
+
+    def load(self, public: bytes, password: str) -> X25519PrivateKey:
+        """Return the private half of an announced key. Raises: KeyMissing: it is not here; WrongPassword."""
+        for file in reversed(self._files()):
+            key = load_recipient_key(file, password)
+            if get_public(key) == public:
+                return key
+        raise KeyMissing(name=f"{self.name} ({public.hex()[:16]}...)", path=self.folder)
+
+    def _file(self, number: int) -> Path:
+        return self.folder / f"{self.name}.{number}.x25519.pem"
+
+    def _files(self) -> list[Path]:
+        files: list[Path] = []
+        while (file := self._file(len(files))).exists():
+            files.append(file)
+        return files
