@@ -169,14 +169,11 @@ def test_a_term_of_masking_that_cannot_be_read_is_never_a_pass() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "threshold(2)", "threshold(2)+roster()", "threshold(2)+roster(3-2)", "threshold(2)+roster(2,3)"]
-    + [
-        "threshold(02)+roster(2)",
-        "threshold(2)+roster(2-3) ",
-        "threshold(1001)+roster(2-3)",
-        "threshold(2)+roster(0-3)",
-    ]
-    + ["threshold(2)+roster(1-99999)", "threshold(2)+roster(5,2)"],
+    [
+        *("", "threshold(2)", "threshold(2)+roster()", "threshold(2)+roster(3-2)", "threshold(2)+roster(2,3)"),
+        *("threshold(02)+roster(2)", "threshold(2)+roster(2-3) ", "threshold(1001)+roster(2-3)"),
+        *("threshold(2)+roster(0-3)", "threshold(2)+roster(1-99999)", "threshold(2)+roster(5,2)"),
+    ],
 )
 def test_terms_of_masking_are_canonical_or_rejected(text: str) -> None:
     with pytest.raises(spec.NotCanonical):
