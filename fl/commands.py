@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 from ledger.cli.lazy import LazyCommand, LazyGroup
-from ledger.cli.output import format_option
-from ledger.cli.progress import Progressing, progress_bar
+from ledger.cli.output import format_option, printable
+from ledger.cli.progress import Progressing, progress_bar, say
 from ledger.cli.session import Session, project_options
 from ledger.errors import FindingsError, Interrupted, MissingExtra
 
@@ -63,8 +63,12 @@ def start(session: Session, script: Path, fmt: str) -> None:
     """
     from ledger.cli.runs import list_runs
     from ledger.script import load_script
+    from ledger.script.combining import find_warnings
 
-    name = load_script(script).run.name  # a mistake in it is told before torch is loaded
+    loaded = load_script(script)  # a mistake in it is told before torch is loaded
+    name = loaded.run.name
+    for told in find_warnings(loaded):
+        say(printable(f"warning: {told}"))
     fresh = all(known.name != name for known in list_runs(session))
     run_federation(
         lambda observer: _federation().start(session.project, script, network=session.network.name, observer=observer),

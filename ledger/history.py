@@ -154,6 +154,18 @@ def load_round(chain: ChainReader, store: BlobReader, round_id: int) -> RoundRec
     )
 
 
+def list_committed(chain: ChainReader, store: BlobReader, round_id: int) -> list[int]:
+    """Return who committed in a round, in rising id, whatever became of the round.
+
+    Raises: EvidenceError, ChainError: the list of a round in root-only mode did not come.
+    """
+    history = list(chain.events(names=_COMMITS, round_id=round_id))
+    signed_list = _fetch_list(store, history)
+    if signed_list is not None and signed_list.problem is not None:
+        raise signed_list.problem
+    return sorted({entry.client for segment in _read_segments(history, signed_list) for entry in segment})
+
+
 def _fetch_list(store: BlobReader, history: Iterable[Any]) -> Fetched | None:
     posted = next((event for event in history if event.name == "RootCommitted"), None)
     return None if posted is None else fetch_block(store, posted.args["list_id"])

@@ -16,11 +16,12 @@ from fl.federation import aggregator, attestors, clients, commits, masking, rewa
 from fl.federation.context import Context, Roster, RoundPlan
 from fl.federation.results import Conviction, Observer, Progress, RoundResult, RunResult, find_unmet
 from fl.federation.scoring import record_scores
+from fl.federation.spending import record_spends, verify_budgets
 from fl.workload import PlainRun, Vector, Workload, run_plain
 from ledger import spec
 from ledger.audit import replay
 from ledger.chain import Chain
-from ledger.errors import NotFoundError, UsageError
+from ledger.errors import BudgetExceeded, NotFoundError, UsageError
 from ledger.history import load_round
 from ledger.journal import Journal
 from ledger.keys import Keystore, password_for
@@ -104,7 +105,11 @@ class Federation:
         roster, task_id, model, cid = self._set_up()
         results: list[RoundResult] = []
         for number in range(1, self.script.run.rounds + 1):
-            found, model, cid = self._run_round(roster, task_id, number, model, cid)
+            try:
+                found, model, cid = self._run_round(roster, task_id, number, model, cid)
+            except BudgetExceeded:
+                self._release_bond(roster, task_id)
+                raise
             results += found
             if found[-1].verdict in (Verdict.FAIL, Verdict.INCOMPLETE):
                 break
@@ -154,6 +159,7 @@ class Federation:
         self.ctx.tell("commit", number, len(submissions), len(submissions))
         self.chain.wait_until(plan.commit_end + 1)
         refusals += commits.commit_alone(self.ctx, roster, plan, submissions, "late")
+        record_spends(self.ctx, plan)
         publications = clients.publish_all(self.ctx, roster, plan, submissions)
         write_publications(self.ctx.folder("publications"), clients.list_publications(self.ctx, plan, publications))
         self.chain.wait_until(plan.data_end + 1)
@@ -184,6 +190,8 @@ class Federation:
         party = roster.aggregators[self._convicted % len(roster.aggregators)]
         for attempt in range(first_attempt, first_attempt + MAX_ATTEMPTS):
             key = self.ctx.key("round", number, attempt, "open")
+            if not self.chain.gas_used(key):  # a round that is open already was affordable
+                verify_budgets(self.ctx, roster, task_id, number)
             receipt = self.chain.open_round(task_id, party.participant, key=key, sender=party.account)
             opened = receipt.find("RoundOpened").args
             round_id = int(opened["round_id"])

@@ -42,6 +42,8 @@ class Trial:
     """Of the split, the first model and training; noise has none."""
     dataset: str = "digits"
     """As in a round script."""
+    model: str = "fl.robustness.model:build_mlp"
+    """As in a round script: a small one, since noise grows with the number of coordinates."""
     rule: str = "mean"
     """As in a matrix of `fedtrail bench robustness`."""
     f: int = 0
@@ -75,7 +77,7 @@ class Trial:
 
 def run_trial(trial: Trial) -> tuple[float, int]:
     """Return the accuracy of the last model on the test part, and the number of its coordinates."""
-    setting = Setting(clients=trial.clients, rounds=trial.rounds)
+    setting = Setting(clients=trial.clients, rounds=trial.rounds, model=trial.model)
     cell = Cell(
         dataset=trial.dataset, seed=trial.seed, partition="iid", f=trial.f, attack=trial.attack, rule=trial.rule
     )

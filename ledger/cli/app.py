@@ -33,6 +33,7 @@ COMMANDS = {
     "key": LazyCommand("ledger.cli.key:key", "Make, list and rotate signing keys."),
     "model": LazyCommand("ledger.cli.model:model", "Show what is known of a model, and export it for other tools."),
     "monitor": LazyCommand("ledger.cli.monitor:monitor", "Score every round as it appears; alerts and metrics."),
+    "privacy": LazyCommand("ledger.cli.privacy:privacy", "Show what rounds cost in privacy, and plan for it."),
     "proof": LazyCommand("ledger.cli.proof:proof", "Prove single facts to others, and check what they prove."),
     "reward": LazyCommand("ledger.cli.reward:reward", "Promise, claim, show and take out pay for finalised rounds."),
     "round": LazyCommand("ledger.cli.round:round_group", "Show, replay and explain rounds."),

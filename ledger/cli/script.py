@@ -8,10 +8,12 @@ from pathlib import Path
 import click
 
 from ledger.cli.lazy import LazyGroup
-from ledger.cli.output import format_option, print_record
+from ledger.cli.output import format_option, print_record, printable
+from ledger.cli.progress import say
 from ledger.errors import UsageError
 from ledger.project import TEMPLATES, read_template
 from ledger.script import json_schema, load_script
+from ledger.script.combining import find_warnings
 from ledger.tomlfile import write_atomically
 
 
@@ -41,7 +43,11 @@ def check(path: Path, fmt: str) -> None:
         summary |= {"validation": loaded.validation.label}
     if loaded.masking is not None:
         summary |= {"masking": loaded.masking.label(loaded.clients.count)}
+    if loaded.noise_term is not None:
+        summary |= {"noise": str(loaded.noise_term)}
     print_record("script.check", summary, fmt=fmt)
+    for told in find_warnings(loaded):
+        say(printable(f"warning: {told}"))
 
 
 @script.command()

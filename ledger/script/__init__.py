@@ -46,6 +46,7 @@ from ledger.script.sections import (
     WindowsSection,
 )
 from ledger.script.validation import ValidationSection
+from ledger.spec.noise import TERM as NOISE_TERM
 from ledger.spec.noise import Noise
 from ledger.suggestions import suggest
 
@@ -81,10 +82,10 @@ class Script(Section):
     """Pay for updates that went into finalised rounds; without this section there is none."""
     scores: ScoresSection | None = None
     """Scores that the aggregator records; without this section everybody computes them alone."""
-    noise: NoiseSection | None = None
-    """Differential privacy; without this section no noise is added."""
     validation: ValidationSection | None = None
     """Which updates are rejected when they are compared with each other; without this section none is."""
+    noise: NoiseSection | None = None
+    """Differential privacy; without this section no noise is added."""
     events: tuple[ScriptEvent, ...] = Field(default=(), strict=False)
     """What goes wrong, and when."""
     compare: tuple[RuleSection, ...] = Field(default=(), strict=False)
@@ -110,6 +111,13 @@ class Script(Section):
         return self.run.quorum or max(self.clients.count // 2 + 1, self.run.rule.min_updates)
 
     @property
+    def terms(self) -> tuple[tuple[str, str], ...]:
+        """What binds the task's rounds beside its rule (docs/protocol.md §3.5), in rising name."""
+        sections = (self.validation,)
+        noise = () if self.noise_term is None else ((NOISE_TERM, str(self.noise_term)),)
+        return tuple(sorted((*noise, *(section.term for section in sections if section is not None))))
+
+    @property
     def noise_term(self) -> Noise | None:
         """What the task says of noise; None without."""
         return None if self.noise is None else self.noise.make_term(self.format.scale_bits, self.quorum)
@@ -118,12 +126,6 @@ class Script(Section):
     def rule_param(self) -> int:
         """The rule's number as the task has it: of a masked sum the peers of each client."""
         return self.run.rule.parameter if self.masking is None else self.masking.get_degree(self.clients.count)
-
-    @property
-    def terms(self) -> tuple[tuple[str, str], ...]:
-        """What binds the task's rounds beside its rule (docs/protocol.md §3.5), in rising name."""
-        sections = (self.validation,)
-        return tuple(sorted(section.term for section in sections if section is not None))
 
     def digest(self) -> bytes:
         """Return the SHA-256 of the file's bytes."""
@@ -257,10 +259,10 @@ def _find_contradictions(script: Script) -> Iterator[tuple[Place, str]]:
     if committee is not None and not committee.majority <= committee.signatures <= committee.attestors:
         allowed = f"{committee.majority} (more than half) to {committee.attestors} (availability.attestors)"
         yield ("availability", "threshold"), f"'availability.threshold' is {committee.threshold}, expected {allowed}"
-    yield from check_masking(script)
     if script.validation is not None and committee is not None:
         why = "rejects updates by comparing them, and attestors ('availability') certify each one alone"
         yield ("validation",), f"'validation' {why}: leave one of the two out"
+    yield from check_masking(script)
     for index, event in enumerate(script.events):
         yield from _check_event(script, index, event)
     for index, excluded in enumerate(script.expect.excluded or ()):

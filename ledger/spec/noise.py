@@ -83,6 +83,11 @@ class Noise:
         return f"{self.mechanism}({told})"
 
     @property
+    def label(self) -> str:
+        """Mechanism and neighbours in few words, as spends are recorded with them."""
+        return "sample, add-or-remove" if self.mechanism == "sample" else f"{self.mechanism}, {self.relation}"
+
+    @property
     def epsilon_budget(self) -> float:
         """The budget as a number."""
         return self.budget / MICRO
