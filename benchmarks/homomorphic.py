@@ -1,0 +1,154 @@
+"""What a homomorphic sum costs: seconds of CPU, bytes, packing; exactness is checked on the way.
+
+    .venv/bin/python benchmarks/homomorphic.py [--clients 20] [--size 100000] [--write]
+
+One thread. Where TenSEAL is installed (extra `he`), its BFV and CKKS are timed beside: their secret key is one, and
+whoever has it reads every update. `--write` keeps the figures in benchmarks/results/homomorphic.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+os.environ.update(dict.fromkeys(("MKL_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1"))
+
+import numpy as np
+
+from fl.privacy.homomorphic import ring, scheme
+from fl.privacy.homomorphic.parties import KeyHolder
+
+RESULT = Path(__file__).parent / "results" / "homomorphic.json"
+BOUND = (1 << 23) - 1
+SEED = 1
+REPEATS = 5
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--clients", type=int, default=20)
+    parser.add_argument("--size", type=int, default=100_000)
+    parser.add_argument("--write", action="store_true")
+    args = parser.parse_args()
+    generator = np.random.default_rng(SEED)
+    updates = generator.integers(-BOUND, BOUND + 1, (args.clients, args.size)).astype(np.int32)
+    document = {
+        "command": f"benchmarks/homomorphic.py --clients {args.clients} --size {args.size} --write",
+        "commit": subprocess.run(
+            ["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True
+        ).stdout.strip(),
+        "host": f"{platform.machine()}, {os.cpu_count()} CPUs, Python {platform.python_version()}",
+        "seed": SEED,
+        "clients": args.clients,
+        "size": args.size,
+        "threshold_bfv": measure_own(updates),
+        **measure_tenseal(updates),
+    }
+    text = json.dumps(document, indent=1) + "\n"
+    print(text)
+    if args.write:
+        RESULT.write_text(text)
+
+
+def measure_own(updates: np.ndarray) -> dict[str, Any]:
+    clients, size = updates.shape
+    params = scheme.choose_parameters(clients=clients, size=size, bound=BOUND)
+    ring.transform(ring.expand(b"warm up"))  # the table of roots is made once a process
+    holders = [KeyHolder(client, params, b"benchmark") for client in range(clients)]
+    keys = {holder.client: holder.share for holder in holders}
+    digests = {client: scheme.compute_digest(share) for client, share in keys.items()}
+    key_seconds = time_cpu(lambda: scheme.make_share(b"benchmark", os.urandom))
+    for holder in holders:
+        holder.accept_key(keys, digests)
+    started = time.process_time()
+    ciphertexts = {holder.client: holder.encrypt(updates[holder.client]) for holder in holders}
+    encrypt_seconds = (time.process_time() - started) / clients
+    committed = {client: scheme.compute_digest(each) for client, each in ciphertexts.items()}
+    total = scheme.add_ciphertexts(list(ciphertexts.values()))
+    add_seconds = time_cpu(lambda: scheme.add_ciphertexts(list(ciphertexts.values())))
+    started = time.process_time()
+    shares = [holder.decrypt(ciphertexts, committed) for holder in holders]
+    decrypt_seconds = (time.process_time() - started) / clients
+    combine_seconds = time_cpu(lambda: scheme.combine(params, total, shares))
+    assert np.array_equal(scheme.combine(params, total, shares), updates.sum(axis=0)), "the sum is not exact"
+    return {
+        "exact": True,
+        "ring_degree": ring.DEGREE,
+        "modulus_bits": ring.MODULUS.bit_length(),
+        "bits_of_a_coordinate": params.width,
+        "coordinates_in_a_coefficient": params.digits,
+        "ciphertexts_of_an_update": params.ciphertexts,
+        "bytes_of_an_update": params.size_bytes,
+        "expansion": round(params.expansion, 3),
+        "client_key_seconds": key_seconds,
+        "client_encrypt_seconds": round(encrypt_seconds, 4),
+        "client_decrypt_seconds_with_check_of_all_ciphertexts": round(decrypt_seconds, 4),
+        "aggregator_add_all_seconds": add_seconds,
+        "aggregator_combine_seconds": combine_seconds,
+    }
+
+
+def measure_tenseal(updates: np.ndarray) -> dict[str, Any]:
+    try:
+        import tenseal
+    except ModuleNotFoundError:
+        return {"tenseal": "not installed"}
+    bfv = tenseal.context(tenseal.SCHEME_TYPE.BFV, poly_modulus_degree=4096, plain_modulus=1032193)
+    ckks = tenseal.context(tenseal.SCHEME_TYPE.CKKS, poly_modulus_degree=8192, coeff_mod_bit_sizes=[60, 40, 40, 60])
+    ckks.global_scale = 2**40
+    small = updates % 1000  # a plaintext modulus of 20 bits holds no sum of whole updates
+    return {
+        "tenseal": tenseal.__version__,
+        "tenseal_bfv_4096_sums_below_2_20": measure_vectors(small, bfv, tenseal.bfv_vector, 4096, int),
+        "tenseal_ckks_8192": measure_vectors(small / 2**20, ckks, tenseal.ckks_vector, 4096, float),
+    }
+
+
+def measure_vectors(
+    updates: np.ndarray, context: Any, make: Callable[..., Any], slots: int, kind: type
+) -> dict[str, Any]:
+    clients, size = updates.shape
+    pieces = [updates[0, at : at + slots].astype(kind).tolist() for at in range(0, size, slots)]
+    started = time.process_time()
+    encrypted = [make(context, piece) for piece in pieces]
+    encrypt_seconds = time.process_time() - started
+    size_bytes = sum(len(each.serialize()) for each in encrypted)
+    others = [
+        [make(context, updates[c, at : at + slots].astype(kind).tolist()) for at in range(0, size, slots)]
+        for c in (1, 2)
+    ]
+    started = time.process_time()
+    sums = [a + b + c for a, b, c in zip(encrypted, *others, strict=True)]
+    add_seconds = (time.process_time() - started) / 2
+    started = time.process_time()
+    plain = np.concatenate([each.decrypt() for each in sums])
+    decrypt_seconds = time.process_time() - started
+    error = float(np.abs(plain - updates[:3].sum(axis=0)).max())
+    return {
+        "largest_error": error,
+        "expansion": round(size_bytes / (4 * size), 3),
+        "encrypt_seconds": round(encrypt_seconds, 4),
+        "add_all_seconds": round(add_seconds * (clients - 1), 4),
+        "decrypt_seconds": round(decrypt_seconds, 4),
+    }
+
+
+def time_cpu(work: Callable[[], object]) -> float:
+    """Return the least CPU seconds of a few runs."""
+    seconds = []
+    for _ in range(REPEATS):
+        started = time.process_time()
+        work()
+        seconds.append(time.process_time() - started)
+    return round(min(seconds), 4)
+
+
+if __name__ == "__main__":
+    main()
