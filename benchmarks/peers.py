@@ -48,6 +48,21 @@ def load_byzfl() -> dict[str, Rule]:
     }
 
 
+def load_byzfl_as_published() -> dict[str, Rule]:
+    """Return those of ByzFL's rules that are the papers', for comparisons of results. Raises: ModuleNotFoundError.
+
+    Its Krum is told f + 1, which gives the paper's number of neighbours; its Multi-Krum cannot be told both that and
+    how many to keep.
+    """
+    rules = load_byzfl()
+    aggregators = sys.modules["byzfl.aggregators.aggregators"]
+    return {
+        **{name: rules[name] for name in ("mean", "median", "trimmed-mean", "nnm+trimmed-mean")},
+        "meamed": lambda x, f: aggregators.Meamed(f)(x),
+        "krum": lambda x, f: aggregators.Krum(f + 1)(x),
+    }
+
+
 def _import_without_parent(package: str, name: str) -> ModuleType:
     """Import a module of a package whose own __init__ is not run."""
     if package not in sys.modules:

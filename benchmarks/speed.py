@@ -28,7 +28,7 @@ import numpy as np
 import peers
 from plot import Line, Panel, draw
 
-from fl.speed.cases import RULES, make_params, make_updates, measure_rules, measure_trees
+from fl.speed.cases import RULES, count_dishonest, make_params, make_updates, measure_rules, measure_trees
 from fl.speed.timing import measure, measure_memory
 from ledger.aggregation import aggregate
 
@@ -115,7 +115,7 @@ def measure_peers(ours: dict[str, Any], floats: peers.Floats) -> Iterator[tuple[
 def measure_krum() -> dict[str, Any]:
     """Return exact Krum at the size that a rival states, n = 32 and d = 65,536."""
     n, d = 32, 65_536
-    updates, params = make_updates(n, d, SEED), make_params("krum", n)
+    updates, params = make_updates(n, d, SEED), make_params("krum", n, count_dishonest(n))
     return {"n": n, "d": d, **asdict(measure(lambda: aggregate(params, updates, [1] * n), calls=20))}
 
 

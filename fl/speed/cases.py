@@ -20,6 +20,13 @@ Int32Array = NDArray[np.int32]
 RULES = ("mean", "median", "trimmed-mean", "krum", "multi-krum", "nnm+trimmed-mean")
 VALUE_BITS = 20
 """Of the coordinates: normal, of deviation 2**20 / 8, as updates of deviation 1/8 are in Q.20."""
+_KINDS = {
+    "mean": spec.Rule.MEAN,
+    "median": spec.Rule.MEDIAN,
+    "trimmed-mean": spec.Rule.TRIMMED_MEAN,
+    "krum": spec.Rule.KRUM,
+    "multi-krum": spec.Rule.MULTI_KRUM,
+}
 _CALLS = 5
 _LEAF_LOG2, _MATRIX_LOG2 = 8, 3
 
@@ -74,14 +81,12 @@ def make_updates(n: int, d: int, seed: int) -> Int32Array:
     return updates
 
 
-def make_params(rule: str, n: int) -> spec.RuleParams:
-    """Return the parameters of one of RULES for n clients, f of them dishonest."""
-    f = count_dishonest(n)
-    composed = "+" in rule
-    kind = spec.Rule.COMPOSED if composed else spec.Rule[rule.replace("-", "_").upper()]
+def make_params(rule: str, n: int, f: int) -> spec.RuleParams:
+    """Return the parameters of a rule by name, or of a composition's stages, for n clients, f of them dishonest."""
+    composed = rule not in _KINDS
     return spec.RuleParams(
-        rule=kind,
-        parameter=f if composed or rule in ("trimmed-mean", "krum", "multi-krum") else 0,
+        rule=_KINDS.get(rule, spec.Rule.COMPOSED),
+        parameter=0 if rule in ("mean", "median") else f,
         select=n - f if rule == "multi-krum" else 0,
         bound=spec.MAX_BOUND,
         examples_cap=1,
@@ -95,7 +100,7 @@ def measure_rules(updates: Int32Array, rules: tuple[str, ...] = RULES, calls: in
     n, d = updates.shape
     read = measure(lambda: _read(updates), calls=calls)
     for rule in rules:
-        params, weights = make_params(rule, n), [1] * n
+        params, weights = make_params(rule, n, count_dishonest(n)), [1] * n
 
         def work(params: spec.RuleParams = params, weights: list[int] = weights) -> Int32Array:
             return aggregate(params, updates, weights)
