@@ -500,8 +500,10 @@ def matrix_root(updates, matrix_log2):
 
 VECTOR = struct.Struct(">2scB32sQIIIBB2s")
 Vector = namedtuple(
-    "Vector", "magic kind version domain round client examples size scale_bits leaf_log2 reserved values"
+    "Vector", "magic kind version domain round client examples size scale_bits leaf_log2 reserved values seeds"
 )
+LINE, REVEAL = struct.Struct(">I32s"), struct.Struct(">II32s")
+"""A line of a seed table, and a revealed seed (§11.2, §11.5)."""
 
 
 def decode_vector(data, max_bytes):
@@ -512,32 +514,83 @@ def decode_vector(data, max_bytes):
     require(len(data) <= max_bytes, "FT716", f"{len(data)} bytes, at most {max_bytes} are read")
     require(len(data) >= VECTOR.size, "FT710", f"{len(data)} bytes are no header")
     head = VECTOR.unpack_from(data)
-    magic = head[0] == b"FT" and head[1] in (b"U", b"A", b"M") and head[2] == 1
+    magic = head[0] == b"FT" and head[1] in (b"U", b"S", b"A", b"M") and head[2] == 1
     require(magic, "FT712", f"magic, kind or version {data[:4].hex()}")
     require(head[-1] == b"\x00\x00", "FT722", "reserved bytes are not zero")
     want = VECTOR.size + 4 * head[7]
     require(len(data) >= want, "FT710", f"{len(data)} bytes, the header says {want}")
-    require(len(data) == want, "FT711", f"{len(data) - want} bytes after the last coordinate")
-    return Vector(*head, to_values(data[VECTOR.size :]))
+    extra = len(data) - want
+    require(head[1] == b"S" or not extra, "FT711", f"{extra} bytes after the last coordinate")
+    require(extra % LINE.size == 0, "FT710", f"{extra} bytes of seeds are no whole number of lines")
+    return Vector(*head, to_values(data[VECTOR.size : want]), data[want:])
 
 
-def decode_update(data, want, bound):
+def decode_update(data, want, bound, degree=0):
     """Return the update in a blob, checks 1 to 13 of §3.1 and §3.2 in their order.
 
-    Args: want: the (kind, domain, round, client, size, scale_bits, leaf_log2) that chain state fixes.
+    Args: want: the (kind, domain, round, client, size, scale_bits, leaf_log2) that chain state fixes. degree: of a
+        masked task (§11): its updates have seeds and no range.
     Raises: Bad: the code of the first check that fails.
     """
-    vector = decode_vector(data, VECTOR.size + 4 * want[4] + ALLOWANCE)
+    vector = decode_vector(data, measure_vector(want[4], degree))
     fields = ("kind", "domain", "round", "client", "size", "scale_bits", "leaf_log2")
     codes = ("FT712", "FT719", "FT718", "FT720", "FT713", "FT713", "FT713")
     for field, code, wanted in zip(fields, codes, want, strict=True):
         got = getattr(vector, field)
         require(got == wanted, code, f"{field} is {got!r}, not {wanted!r}")
-    require(vector.examples or vector.kind != b"U", "FT721", "no examples")
+    require(vector.examples or vector.kind not in (b"U", b"S"), "FT721", "no examples")
+    if degree:
+        read_seeds(vector, degree)
+        return vector
     values = vector.values
     in_range = not values or (-bound <= min(values) and max(values) <= bound)
     require(in_range, "FT715", f"a coordinate is beyond {bound}")
     return vector
+
+
+def measure_vector(size, degree):
+    """Return the most bytes of a vector blob that are read (§3.1)."""
+    return VECTOR.size + 4 * size + (LINE.size * (degree + 1) if degree else 0) + ALLOWANCE
+
+
+def read_seeds(vector, degree):
+    """Return the commitments of a masked update's seed table by peer, its own under 0 (§11.2).
+
+    Raises: Bad FT722: not the table that a client may have.
+    """
+    peers = [peer for peer, _ in LINE.iter_unpack(vector.seeds)]
+    rising = peers[:1] == [0] and peers == sorted(set(peers)) and vector.client not in peers
+    require(rising and len(peers) <= degree + 1, "FT722", f"seed table of client {vector.client}: {peers}")
+    return dict(LINE.iter_unpack(vector.seeds))
+
+
+def is_masking(text):
+    """Whether a term says who masks, and how many shares recover a secret (§11.9)."""
+    told = re.fullmatch(rb"threshold\(([1-9][0-9]{0,3})\)\+roster\(([0-9,-]{1,900})\)", text)
+    last, count = -1, 0
+    for part in told[2].split(b",") if told else ():
+        ends = re.fullmatch(rb"([1-9][0-9]{0,9})(?:-([1-9][0-9]{0,9}))?", part)
+        if not ends or int(ends[1]) <= last + 1 or (ends[2] and int(ends[2]) <= int(ends[1])):
+            return False
+        last = int(ends[2] or ends[1])
+        count += last - int(ends[1]) + 1
+    return bool(told) and int(told[1]) <= 1000 and count <= 10_000
+
+
+def needed_seeds(tables):
+    """Return the commitment of every seed that must be revealed, by (owner, peer) (§11.5)."""
+    pairs = ((owner, peer, digest) for owner, table in tables.items() for peer, digest in table.items())
+    return {(o, p): digest for o, p, digest in pairs if tables.get(p, {}).get(o) != digest}
+
+
+def unmask(total, reveals):
+    """Return the sums without the revealed masks, modulo 2^32 (§11.1, §11.6)."""
+    for owner, peer, seed in reveals:
+        sign = -1 if 0 < peer < owner else 1
+        blocks = (sha256(seed + b.to_bytes(8, "big")) for b in range(-(-len(total) // 8)))
+        words = struct.iter_unpack("<I", b"".join(blocks))
+        total = [x - sign * w for x, (w,) in zip(total, words, strict=False)]
+    return [(x + 2**31) % 2**32 - 2**31 for x in total]
 
 
 MANIFEST = struct.Struct(">4s32sQIB32sB32sB32s")
@@ -1099,7 +1152,8 @@ class Replay:
             layout = self.read_blob((0x55, self.task["layout_digest"]), 0)
         except Bad:
             layout = b""
-        self.has_terms = not re.match(rb'\{"format":"fedtrail-layout-[12]","', layout)
+        known = re.match(rb'\{"format":"fedtrail-layout-(?:[12]|3","terms":\[\["masking","([^"]*)"\]\],)"', layout)
+        self.has_terms = not known or (known[1] is not None and not is_masking(known[1]))
         if self.has_terms:
             self.find("membership", "FT801", "the layout is missing, or has terms (§3.5) that are not judged here")
 
@@ -1110,10 +1164,13 @@ class Replay:
         """
         task = self.task
         require(content is not None, "FT801", "it was never published")
-        data = self.read_blob(content, VECTOR.size + 4 * task["size"] + ALLOWANCE)
-        want = (b"U", self.domain, self.number, client, task["size"], task["scale_bits"], task["leaf_log2"])
-        update = decode_update(data, want, task["bound"])
-        root = chunk_root(data[VECTOR.size :], 4 << task["leaf_log2"])
+        data = self.read_blob(content, measure_vector(task["size"], self.degree))
+        kind = b"S" if self.degree else b"U"
+        want = (kind, self.domain, self.number, client, task["size"], task["scale_bits"], task["leaf_log2"])
+        update = decode_update(data, want, task["bound"], self.degree)
+        root = chunk_root(data[VECTOR.size : VECTOR.size + 4 * task["size"]], 4 << task["leaf_log2"])
+        if self.degree:
+            root = sha256(b"\x04" + root + chunk_root(update.seeds, LINE.size))  # §11.3
         got = commitment(self.domain, self.number, client, update.examples, root)
         told = self.members[client]
         require(got == told, "FT701", f"update-tampered: the bytes open {got.hex()}, committed was {told.hex()}")
@@ -1171,8 +1228,11 @@ class Replay:
     def check_aggregate(self, updates, manifest):
         """(7) to (9) and (11)"""
         task, p, vectors = self.task, self.proposal, [update.values for update in updates]
-        if task["rule"] > MULTI_KRUM or (task["rule"] == SUM32 and task["rule_param"]):
-            self.find("replay", "FT801", f"rule {task['rule']}, or a masked sum (§11), is not replayed here")
+        if task["rule"] > MULTI_KRUM:
+            self.find("replay", "FT801", f"rule {task['rule']} is not replayed here")
+            return
+        if self.degree:
+            self.check_masked(updates, manifest)
             return
         stakes = [self.ledger.stake_at(update.client, self.opened_at - 1) for update in updates]
         weights = [weigh(task, update.examples, stake) for update, stake in zip(updates, stakes, strict=True)]
@@ -1180,7 +1240,34 @@ class Replay:
             self.find("replay", "FT702", "the auxiliary data is not what the updates give")
         if matrix_root(vectors, task["matrix_log2"]) != p["matrix_root"]:
             self.find("replay", "FT702", "the updates, transposed, do not give the matrix root")
-        result = aggregate(task, vectors, weights)
+        self.check_result(aggregate(task, vectors, weights), manifest)
+
+    @property
+    def degree(self):
+        """The peers that a client of a masked task may have (§11); 0 where updates are not masked."""
+        return self.task["rule_param"] if self.task["rule"] == SUM32 else 0
+
+    def check_masked(self, updates, manifest):
+        """(7) to (9) and (11) under masks: the seeds needed are those revealed, and the sum without them."""
+        p, vectors = self.proposal, [update.values for update in updates]
+        if matrix_root(vectors, self.task["matrix_log2"]) != p["matrix_root"]:
+            self.find("replay", "FT702", "the updates, transposed, do not give the matrix root")
+        if len(p["aux"]) % REVEAL.size:
+            self.find("replay", "FT710", "the revealed seeds are no whole number of entries")
+            return
+        reveals = list(REVEAL.iter_unpack(p["aux"]))
+        shown = {(owner, peer): sha256(b"\x03" + seed) for owner, peer, seed in reveals}
+        tables = {update.client: read_seeds(update, self.degree) for update in updates}
+        if [(0, 0), *((o, q) for o, q, _ in reveals)] != [(0, 0), *sorted(shown)] or (0, 0) in shown:
+            self.find("replay", "FT722", "the revealed seeds do not rise by owner and peer")
+            return
+        if shown != needed_seeds(tables):
+            self.find("replay", "FT722", "the revealed seeds are not those that must be revealed")
+        self.check_result(unmask([sum(column) for column in zip(*vectors, strict=True)], reveals), manifest)
+
+    def check_result(self, result, manifest):
+        """(7) and (9): the recomputed aggregate is the proposed one, and so is the model that it leads to."""
+        p = self.proposal
         if self.root_of(result) != p["aggregate_root"]:
             result = self.compare("aggregate", result, manifest.aggregate, p["aggregate_root"])
         if result is None:

@@ -9,9 +9,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from both_verifiers import QUICK, agree, judge
 
 from fl.federation import Federation
 from ledger import spec
+from ledger.bundle.create import BundleRequest, create_bundle
+from ledger.bundle.format import Level
 from ledger.chain import Chain
 from ledger.history import load_round
 from ledger.journal import Journal
@@ -143,3 +146,21 @@ def test_dispute_open_has_a_tampered_masked_sum_voided(
     assert main(["dispute", "open", "1", *where]) == 0
     told = json.loads(capsys.readouterr().out)["data"]
     assert (told["proof"], told["coordinate"], told["phase"]) == ("proveUnmasking", 7, "voided")
+
+
+@pytest.mark.parametrize("is_honest", [True, False])
+def test_both_verifiers_of_bundles_replay_masked_rounds_and_agree(
+    project: Project, write_script: ScriptWriter, tmp_path: Path, is_honest: bool
+) -> None:
+    events = [{"at": "always", "withhold": 2}]
+    if not is_honest:
+        events.append({"at": "always", "aggregator": "tamper", "coordinate": 3})  # type: ignore[dict-item]
+    name = f"masked-for-verifiers-{is_honest}"
+    run = Federation.start(project, write_script(name=name, **MASKED, events=events)).run()
+    chain = Chain.connect(project.network(), Journal(project.journal_path))
+    path = tmp_path / "masked.ftb.zip"
+    request = BundleRequest(level=Level.AUDITOR, tasks=(run.task_id,))
+    create_bundle(path, chain, open_store(project.store_path), request)
+    result = agree(judge(path.read_bytes(), None, tmp_path, alone=QUICK))
+    assert result["checks"]["replay"] is is_honest
+    assert result["codes"] == (["FT802"] if is_honest else ["FT702", "FT802"])  # nobody said which chain to trust
