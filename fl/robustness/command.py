@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,7 +21,7 @@ from ledger.errors import Interrupted, MissingExtra
 if TYPE_CHECKING:
     from fl.robustness.cells import Setting
     from fl.robustness.matrix import ResultsFile
-    from fl.robustness.summary import Verdict
+    from fl.robustness.summary import Group, Verdict
 
 COLUMNS = (
     *("dataset", "partition", "f", "rule", "seeds", "attacks", "price", "worst_gap", "worst_attack"),
@@ -73,6 +74,7 @@ class _Numbers(Names):
 @click.option(
     "--output", type=click.Path(path_type=Path, file_okay=False), default=NAME, show_default=True, help="Folder."
 )
+@click.option("--png", is_flag=True, help="Draw the heat map as PNG too; takes the extra plots.")
 @format_option
 def robustness(
     datasets: tuple[str, ...] | None,
@@ -86,6 +88,7 @@ def robustness(
     model: str | None,
     workers: int | None,
     output: Path,
+    png: bool,
     fmt: str,
 ) -> None:
     """Measure rules by attacks, and write raw lines, a summary, and a heat map (SVG, HTML) into a folder.
@@ -124,6 +127,8 @@ def robustness(
         raise Interrupted(hint="the same command goes on where it was") from None
     finally:
         verdicts = write_summary(output, setting, results)
+    if png:
+        write_png(output, results)
     say(f"{len(results.outcomes)} cells: {', '.join(str(output / f'{NAME}.{kind}') for kind in KINDS)}")
     print_rows("bench.robustness", [asdict(each) for each in verdicts], fmt=fmt, columns=COLUMNS)
 
@@ -135,10 +140,26 @@ def write_summary(folder: Path, setting: Setting, results: ResultsFile) -> list[
 
     groups = group(results.outcomes)
     verdicts = judge(groups)
-    attacks = [attack for dataset in sorted({g.dataset for g in groups}) for attack in list_attacks(dataset)]
-    figure = draw(groups, rules=RULES, attacks=list(dict.fromkeys(attacks)))
+    figure = draw(groups, rules=RULES, attacks=_order_attacks(groups))
     document = json.dumps(to_document(setting, results.outcomes), indent=1) + "\n"
     pages = {"json": document, "svg": figure, "html": render_page(setting, verdicts, groups, figure)}
     for kind, text in pages.items():
         (folder / f"{NAME}.{kind}").write_text(text, encoding="utf-8")
     return verdicts
+
+
+def write_png(folder: Path, results: ResultsFile) -> None:
+    """Write the heat map of all that is known as PNG into a folder.
+
+    Raises: MissingExtra: the extra plots is not installed.
+    """
+    from fl.robustness.picture import draw_png
+    from fl.robustness.summary import group
+
+    groups = group(results.outcomes)
+    (folder / f"{NAME}.png").write_bytes(draw_png(groups, rules=RULES, attacks=_order_attacks(groups)))
+
+
+def _order_attacks(groups: Sequence[Group]) -> list[str]:
+    attacks = [attack for dataset in sorted({g.dataset for g in groups}) for attack in list_attacks(dataset)]
+    return list(dict.fromkeys(attacks))

@@ -23,6 +23,8 @@ RULES = (
     "linkage+mean",
     "drop(3)+linkage+mean",
     "drop(3)+dnc+nnm+trimmed-mean",
+    "cosine-dnc+drop(3)+guarded-mean",
+    "cosine-dnc+drop(3)+dnc+guarded-mean",
 )
 """Client 1, the reference of `trust`, is honest."""
 

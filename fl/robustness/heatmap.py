@@ -12,9 +12,9 @@ from fl.robustness.cells import LEFT_OUT, Setting
 from fl.robustness.summary import Group, Verdict
 
 _CELL_WIDTH, _CELL_HEIGHT, _LEFT, _HEAD, _GAP = 44, 22, 230, 210, 40
-_FULL_GAP = 0.30
+FULL_GAP = 0.30
 """Gap to the oracle from which a cell is as dark as can be; of success rates it is 1."""
-_LIGHT, _DARK = (255, 250, 240), (140, 45, 4)
+LIGHT, DARK = (255, 250, 240), (140, 45, 4)
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 80rem; padding: 0 1rem; color: #1c1c1c; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; } th, td { padding: .2rem .6rem; }
@@ -33,8 +33,8 @@ def draw(groups: Sequence[Group], *, rules: Sequence[str], attacks: Sequence[str
     parts, top, width = [], 0, 0
     for (dataset, partition, f), members in groupby(shown, key=lambda g: (g.dataset, g.partition, g.f)):
         panel = list(members)
-        rows = _order({g.rule for g in panel}, rules)
-        columns = _order({g.attack for g in panel}, attacks)
+        rows = order({g.rule for g in panel}, rules)
+        columns = order({g.attack for g in panel}, attacks)
         parts.append(_text(0, top + 16, f"{dataset}, {partition}, f = {f}", "start", "bold"))
         parts += _draw_panel({(g.rule, g.attack): g for g in panel}, rows, columns, top + _HEAD)
         top += _HEAD + _CELL_HEIGHT * len(rows) + _GAP
@@ -47,7 +47,8 @@ def draw(groups: Sequence[Group], *, rules: Sequence[str], attacks: Sequence[str
     )
 
 
-def _order(present: set[str], known: Sequence[str]) -> list[str]:
+def order(present: set[str], known: Sequence[str]) -> list[str]:
+    """Return names in their known order, those that are not known behind."""
     place = {name: at for at, name in enumerate(known)}
     return sorted(present, key=lambda name: (place.get(name, len(place)), name))
 
@@ -70,7 +71,7 @@ def _draw_cell(x: float, y: float, group: Group) -> str:
     value = group.asr if is_backdoor(group.attack) else group.gap
     if value is None:
         return ""
-    share = max(0.0, min(1.0, value / (1 if is_backdoor(group.attack) else _FULL_GAP)))
+    share = max(0.0, min(1.0, value / (1 if is_backdoor(group.attack) else FULL_GAP)))
     what = "success" if is_backdoor(group.attack) else "gap"
     told = f"{group.rule} against {group.attack}: {what} {100 * value:.1f}, accuracy {100 * group.accuracy:.1f}"
     box = f'<rect x="{x:g}" y="{y:g}" width="{_CELL_WIDTH - 2}" height="{_CELL_HEIGHT - 2}" fill="{_mix(share)}"/>'
@@ -83,7 +84,7 @@ def _draw_cell(x: float, y: float, group: Group) -> str:
 def _mix(share: float) -> str:
     """Return a colour from light to dark. Args: share: 0 to 1; its root, so that small harm shows too."""
     depth = share**0.5
-    return "#" + "".join(f"{round(a + (b - a) * depth):02x}" for a, b in zip(_LIGHT, _DARK, strict=True))
+    return "#" + "".join(f"{round(a + (b - a) * depth):02x}" for a, b in zip(LIGHT, DARK, strict=True))
 
 
 def _text(x: float, y: float, text: str, anchor: str, weight: str = "normal", fill: str = "#000") -> str:
