@@ -13,9 +13,9 @@ SCALE_BITS = 20
 
 
 def make_deltas(n: int, d: int, f: int, seed: int) -> NDArray[np.float32]:
-    """Return n updates around a common direction, float32[n, d], the last f of them against it."""
+    """Return n updates along a common direction, some farther than others, float32[n, d]; the last f against it."""
     generator = np.random.default_rng(seed)
-    deltas = generator.normal(0, 0.02, d) + generator.normal(0, 0.05, (n, d))
+    deltas = generator.uniform(0, 0.1, (n, 1)) * generator.normal(0, 1, d) + generator.normal(0, 0.02, (n, d))
     deltas[n - f :] *= -1.1
     return deltas.astype(np.float32)
 
