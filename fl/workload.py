@@ -91,6 +91,8 @@ class Workload:
         """Return the same learning for rules that take a mean themselves."""
         other = copy.copy(self)
         other.divisor = 1
+        if self.script.noise is not None:
+            other.noise = self.script.noise.make_term(self.script.format.scale_bits, self.script.quorum)
         return other
 
     def compute_genesis(self) -> Vector:

@@ -120,7 +120,15 @@ class Script(Section):
     @property
     def noise_term(self) -> Noise | None:
         """What the task says of noise; None without."""
-        return None if self.noise is None else self.noise.make_term(self.format.scale_bits, self.quorum)
+        noise = self.divided_noise
+        return None if noise is None else noise.make_term(self.format.scale_bits, self.quorum)
+
+    @property
+    def divided_noise(self) -> NoiseSection | None:
+        """The section `noise:` for what is committed: before it is masked, an update is divided by all clients."""
+        if self.noise is None or self.masking is None or self.noise.mechanism == "sample":
+            return self.noise
+        return self.noise.model_copy(update={"clip": self.noise.clip / self.clients.count})
 
     @property
     def rule_param(self) -> int:
@@ -253,7 +261,9 @@ def _find_contradictions(script: Script) -> Iterator[tuple[Place, str]]:
         yield ("aggregator", "bond"), "'aggregator.bond' is more than 'aggregator.stake'"
     if script.noise is not None:
         numbers = {"scale_bits": script.format.scale_bits, "bound": script.format.bound}
-        for key, what in check_noise(script.noise, quorum=script.quorum, count=count, **numbers):
+        for key, what in check_noise(
+            script.divided_noise or script.noise, quorum=script.quorum, count=count, **numbers
+        ):
             yield ("noise", key) if key else ("noise",), what
     committee = script.availability
     if committee is not None and not committee.majority <= committee.signatures <= committee.attestors:

@@ -70,3 +70,12 @@ def test_what_cannot_be_masked_is_refused_with_its_line(sections: dict[str, Any]
 def test_clients_drop_out_of_masked_runs_at_a_stage() -> None:
     script = read(events=[{"at": "round 2", "drop": [3, 4], "stage": "shares"}, {"at": "always", "drop": 5}])
     assert [event.stage for event in script.events] == ["shares", "start"]  # type: ignore[union-attr]
+
+
+def test_noise_is_scaled_to_updates_that_are_divided_by_all_clients() -> None:
+    noise = {"mechanism": "distributed", "clip": 1.0, "multiplier": 2.0, "budget": 50.0}
+    masked = read(noise=noise).noise_term
+    assert masked is not None
+    assert masked.clip == (1 << 20) // 20
+    # Twice the clip over the root of the shares, each rounded up.
+    assert 0 <= masked.variance - (2 * masked.clip) ** 2 / masked.shares <= 2
