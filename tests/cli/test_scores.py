@@ -24,10 +24,6 @@ RIDER = {"at": "always", "client": 5, "attack": "free-ride-zero"}
 TWO = {"rounds": 2, "rule": {"name": "mean"}}
 
 
-def get_task(chain: Chain) -> int:
-    return chain.count_tasks()
-
-
 def test_recorded_scores_come_out_the_same_for_everybody(cli: Cli, in_served: Project, chain: Chain) -> None:
     run_honest(in_served, "scored", run=TWO, scores={}, events=[RIDER])
     shown = cli("score", "show", "--run", "scored", "--format", "json").json
@@ -43,6 +39,10 @@ def test_recorded_scores_come_out_the_same_for_everybody(cli: Cli, in_served: Pr
     assert [row["value"] for row in rider if row["kind"] == "effort"] == [0, 0]
     assert [row["value"] for row in rider if row["kind"] == "trust"] == [0.375, 0.28125]
     assert all(row["value"] > 0.5 for row in rows if row["kind"] == "trust" and row["name"] != "c5")
+    assert cli("index", "sync").status == 0
+    arguments = ("--param", f"task={chain.count_tasks()}", "--format", "json")
+    influence = cli("audit", "run", "Q11", *arguments).json
+    assert [row["rank"] for row in influence["data"][0]["rows"]] == [1, 2, 3, 4, 5]
 
 
 def test_a_run_that_asks_for_none_records_none_and_everybody_can_compute_them(
