@@ -44,6 +44,14 @@ BY_HAND: list[tuple[str, str, list[list[int]], list[int] | None, list[list[Any]]
         "lower median distances 2, 1, 1, 2, 28, of these 2: 28 is more than twice that",
     ),
     (
+        "distance-of-six",
+        "distance(149)",
+        [[10], [11], [12], [13], [14], [40]],
+        None,
+        [[1, "FT735"], [5, "FT735"], [6, "FT735"]],
+        "lower medians of five distances 3, 2, 2, 2, 3, 28, of these 2: 3 is more than 1.49 times that",
+    ),
+    (
         "distance-when-most-are-equal",
         "distance(200)",
         [[5], [5], [5], [5], [6]],

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from standalone import PATH
 
 from fl.federation import Federation, find_unmet
 from ledger import spec
 from ledger.audit import replay
+from ledger.bundle.check import check_bundle
+from ledger.bundle.create import BundleRequest, create_bundle
+from ledger.bundle.format import Level
 from ledger.cli.explanations import explain_round
 from ledger.history import load_round
 from ledger.project import Project
@@ -47,7 +54,9 @@ def federation(project: Project, write_script: ScriptWriter) -> Federation:
     return Federation.start(project, script)
 
 
-def test_defended_scaling_clones_and_free_riders_are_each_rejected_for_their_own_reason(federation: Federation) -> None:
+def test_defended_scaling_clones_and_free_riders_are_each_rejected_for_their_own_reason(
+    federation: Federation, tmp_path: Path
+) -> None:
     result = federation.run()
     assert [(r.verdict, r.grade) for r in result.rounds] == [(Verdict.PASS, Grade.PROVEN)] * 2
     assert [r.excluded for r in result.rounds] == [
@@ -63,6 +72,14 @@ def test_defended_scaling_clones_and_free_riders_are_each_rejected_for_their_own
     text = " ".join(" ".join(explain_round(record, replay(record))).split())
     assert "times the median, the limit is 3" in text
     assert "with the last aggregate, the limit is 0.95" in text
+
+    bundle = tmp_path / "validated.ftb.zip"
+    request = BundleRequest(level=Level.AUDITOR, tasks=(result.task_id,))
+    create_bundle(bundle, federation.chain, federation.ctx.store, request)
+    assert [each.verdict for each in check_bundle(bundle).rounds] == ["pass", "pass"]
+    lone = subprocess.run([sys.executable, PATH, bundle, "--json"], capture_output=True, text=True, check=False)
+    assert (lone.returncode, json.loads(lone.stdout)["rounds"][0]["verdict"]) == (8, "incomplete")
+    assert "FT706" not in lone.stdout  # whom a term excludes, the second verifier does not call wrongly excluded
 
     # The same updates under a claim of innocence: who was rejected is now included, and the replay says so.
     innocent = replace(record, exclusions=record.exclusions[1:])

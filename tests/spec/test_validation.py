@@ -87,6 +87,13 @@ def test_the_fast_path_is_exact_beyond_one_block_of_coordinates() -> None:
     assert codes(fast) == {3: "FT731", 4: "FT732"}
 
 
+def test_a_coordinate_on_either_side_of_a_block_counts() -> None:
+    edges = [0, (1 << 16) - 1, 1 << 16, (1 << 16) + 2]
+    rows = np.zeros((4, edges[-1] + 1), dtype=np.int32)
+    rows[range(4), edges] = 1
+    assert aggregation.judge_cohort(WHOLE, list(rows), range(4)) == {}
+
+
 @given(cohorts(), st.randoms(use_true_random=False))
 def test_the_order_of_the_updates_decides_nothing(rows: Rows, rng: object) -> None:
     clients = [3 * i + 1 for i in range(len(rows))]
