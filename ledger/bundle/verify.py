@@ -565,7 +565,7 @@ def read_seeds(vector, degree):
 
 
 def is_masking(text):
-    """Whether a term says who masks, and how many shares recover a secret (§11.9)."""
+    """Whether a term says who masks, and how many shares recover a secret (§11.10)."""
     told = re.fullmatch(rb"threshold\(([1-9][0-9]{0,3})\)\+roster\(([0-9,-]{1,900})\)", text)
     last, count = -1, 0
     for part in told[2].split(b",") if told else ():

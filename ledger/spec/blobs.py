@@ -42,7 +42,7 @@ class Kind(enum.Enum):
 
     UPDATE = b"U"
     MASKED = b"S"
-    """An update under masks, with its seed table after the coordinates (§11.9)."""
+    """An update under masks, with its seed table after the coordinates (§11.10)."""
     AGGREGATE = b"A"
     MODEL = b"M"
 
@@ -232,7 +232,7 @@ def verify_range(values: list[int], bound: int) -> None:
 def decode_update(data: bytes, *, want: Expectation, bound: int) -> VectorBlob:
     """Return the update in data if it is canonical, belongs to `want` and is in range (§3.2).
 
-    A masked update has no range; its seed table is judged instead (§11.9).
+    A masked update has no range; its seed table is judged instead (§11.10).
 
     Raises: every SpecError of decode_vector, verify_header and verify_range, or masks.decode_seed_table.
     """

@@ -1,4 +1,4 @@
-"""The layout's term `masking`: who may mask in a task, and how many shares recover a secret (docs/protocol.md §11.9).
+"""The layout's term `masking`: who may mask in a task, and how many shares recover a secret (docs/protocol.md §11.10).
 
     threshold(11)+roster(2-21,30)
 

@@ -370,3 +370,22 @@ def test_large_masks_are_compiled_and_come_out_the_same(monkeypatch: pytest.Monk
     monkeypatch.setattr(kernels, "MIN_BYTES", 1)
     monkeypatch.setattr(kernels, "_load", lambda: used.append(1) or load())
     assert (apply_masks(update, 5, seeds) == plain).all() and used
+
+
+# ------------------------------------------------------------------------------------------------ what it leaves open
+
+
+def test_known_gap_a_masked_update_may_be_as_long_as_its_client_likes() -> None:
+    round_ = make_round(6)
+    round_.updates[2] = np.full(19, 1 << 30, dtype=np.int32)  # far beyond any bound, and nobody can tell
+    total, _ = round_.exchange().mask().unmask()
+    assert total.tolist() == plain_sum(round_)
+
+
+def test_known_gap_a_client_that_seals_wrong_shares_and_leaves_stops_the_round() -> None:
+    round_ = make_round(6, silent={3: "publish"}, degree=5, threshold=3, quorum=2).exchange().mask()
+    for held in round_.held.values():
+        if 3 in held:  # the message was sealed by client 3 and came through unchanged; what it says is no share
+            held[3] = replace(held[3], key_share=bytes(33))
+    with pytest.raises(UnmaskingFailed, match="wrong shares of the key of client 3"):
+        round_.unmask()
