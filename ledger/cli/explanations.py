@@ -78,7 +78,10 @@ def _proven(record: RoundRecord, report: AuditReport) -> Iterator[str]:
         empty = {**absent, "11": not record.aux}.get(clause, False)
         if clause in ran - failed and not empty:
             yield f"({clause}) {text.format(**told)}"
-    yield from map(str, report.rejections)
+    for error in report.rejections:
+        about = f"{report.number} --client {error.detail['client']}"
+        ways = f"proof: fedtrail proof get update --round {about} -o FILE; objection: fedtrail update contest {about}"
+        yield f"{error} ({ways} --reason TEXT)"
 
 
 def _tell_validation(record: RoundRecord, report: AuditReport) -> str:
