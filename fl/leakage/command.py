@@ -27,7 +27,8 @@ ATTACKS = (
     *("idlg/smooth-cnn", "cosine/cnn", "membership-loss/mlp", "membership-update/mlp", "class/mlp"),
 )
 PROTECTIONS = (
-    *("none", "clip", "clip+noise(0.001)", "clip+noise(0.01)", "clip+noise(0.03)", "clip+noise(0.1)"),
+    *("none", "clip", "clip+noise(0.001)", "clip+noise(0.01)", "clip+noise(0.03)", "clip+noise(0.05)"),
+    "clip+noise(0.1)",
     *("sum(2)", "sum(4)", "sum(8)", "sum(16)", "sum(8x4)", "sum(8)+noise(0.03)", "sum(8)+noise(0.1)"),
 )
 
@@ -95,6 +96,7 @@ def write_summary(folder: Path, setting: Setting, results: ResultsFile, cells: l
     images = draw_victims(setting)[0][:SAMPLES].flatten(1)
     originals = [(each * 255).round().byte().numpy() for each in images]
     document = {
+        "command": f"fedtrail bench {NAME} --dataset {setting.dataset} --images {setting.images} --seed {setting.seed}",
         "setting": asdict(setting),
         "host": f"{platform.machine()}, {os.cpu_count()} CPUs, Python {platform.python_version()}",
         "cells": [{**asdict(cell), **_without_pictures(asdict(known[cell]))} for cell in known],
