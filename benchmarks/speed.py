@@ -5,7 +5,8 @@
 
 PEERS is a folder with ByzFL and Flower (benchmarks/peers.py says how to get it); without it only our own side is
 measured. Everything runs in one thread, and CPU seconds are compared, so that other work on the machine is not counted.
-`--write` keeps the result in benchmarks/results/speed.json and draws speed.svg; `--check` measures one size again, and
+`--write` keeps each size in benchmarks/results/speed.json as soon as it is measured, beside those of other sizes, and
+draws speed.svg; `--check` measures one size again, and
 fails where a share of the machine's limit is less than half of what is kept there: ratios, never times.
 """
 
@@ -28,6 +29,7 @@ import numpy as np
 import peers
 from plot import Line, Panel, draw
 
+from fl.kernels.coordinates import compile_kernel
 from fl.speed.cases import RULES, count_dishonest, make_params, make_updates, measure_rules, measure_trees
 from fl.speed.timing import measure, measure_memory
 from ledger.aggregation import aggregate
@@ -57,31 +59,34 @@ def main() -> int:
     if arguments.peers:
         peers.add_path(arguments.peers)
     sizes = [tuple(map(int, size.split("x"))) for size in arguments.sizes.split(",")] if arguments.sizes else SIZES
-    rules, trees = [], []
-    for n, d in sizes:
-        found, grown = measure_size(n, d, with_peers=arguments.peers is not None)
-        rules += found
-        trees += grown
+    path = RESULTS / "speed.json"
+    kept = json.loads(path.read_text(encoding="utf-8")) if arguments.write and path.exists() else {}
     document = {
         "format": FORMAT,
         "command": "benchmarks/speed.py --peers PEERS --write",
         **describe_machine(),
-        "peers": peers.describe() if arguments.peers else {},
+        "peers": peers.describe() if arguments.peers else kept.get("peers", {}),
         "seed": SEED,
         "threads": 1,
         "krum": measure_krum(),
+        "compile": list(measure_compiling()),
         "start": list(measure_start()),
-        "rules": rules,
-        "trees": trees,
+        "rules": kept.get("rules", []),
+        "trees": kept.get("trees", []),
     }
-    if arguments.write:
-        (RESULTS / "speed.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
-        (RESULTS / "speed.svg").write_text(draw_costs(rules), encoding="utf-8")
-    sys.stdout.write(json.dumps(document, indent=1) + "\n")
+    for n, d in sizes:
+        for name, results in zip(("rules", "trees"), measure_size(n, d, bool(arguments.peers)), strict=True):
+            others = [result for result in document[name] if (result["n"], result["d"]) != (n, d)]
+            document[name] = sorted([*others, *results], key=lambda result: (result["d"], result["n"]))
+        if arguments.write:
+            path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+            (RESULTS / "speed.svg").write_text(draw_costs(document["rules"]), encoding="utf-8")
+    if not arguments.write:
+        sys.stdout.write(json.dumps(document, indent=1) + "\n")
     return 0
 
 
-def measure_size(n: int, d: int, *, with_peers: bool) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+def measure_size(n: int, d: int, with_peers: bool) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Return the results of every rule, ours and the peers', and of every tree at one size."""
     updates = make_updates(n, d, SEED)
     rules = [{**asdict(result), "share": round(result.share, 4)} for result in measure_rules(updates)]
@@ -101,13 +106,13 @@ def measure_size(n: int, d: int, *, with_peers: bool) -> tuple[list[dict[str, An
 def measure_peers(ours: dict[str, Any], floats: peers.Floats) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield each peer's result for the rule of one of ours."""
     rule, n, d, f = (ours[key] for key in ("rule", "n", "d", "f"))
-    calls = 3 if floats.size <= 40_000_000 else 2
+    calls = 2 if floats.size <= 40_000_000 else 1
     for name, load in (("byzfl", peers.load_byzfl), ("flower", peers.load_flower)):
         theirs = load().get(rule)
         if theirs is None or ("nnm" in rule and n * n * d > MAX_NNM_ENTRIES):
             continue
         extra = measure_memory(lambda theirs=theirs: theirs(floats, f))
-        timing = measure(lambda theirs=theirs: theirs(floats, f), calls=calls, warm=False)
+        timing = measure(lambda theirs=theirs: theirs(floats, f), calls=calls, warm=False)  # the one before was traced
         ratio = timing.seconds / ours["timing"]["seconds"]
         yield name, {"timing": asdict(timing), "extra_bytes": extra, "ratio": round(ratio, 2)}
 
@@ -117,6 +122,13 @@ def measure_krum() -> dict[str, Any]:
     n, d = 32, 65_536
     updates, params = make_updates(n, d, SEED), make_params("krum", n, count_dishonest(n))
     return {"n": n, "d": d, **asdict(measure(lambda: aggregate(params, updates, [1] * n), calls=20))}
+
+
+def measure_compiling() -> Iterator[dict[str, Any]]:
+    """Yield the CPU seconds that the kernels of medians take to compile, each anew."""
+    for n in (10, 32, 100):
+        timing = measure(lambda n=n: compile_kernel.__wrapped__("middle", n, (n - 1) // 2), calls=5)
+        yield {"kernel": "median", "n": n, **asdict(timing)}
 
 
 def measure_start() -> Iterator[dict[str, Any]]:
@@ -158,7 +170,7 @@ def _seconds(result: dict[str, Any], side: str) -> float | None:
 def check() -> int:
     """Measure one size again; return 1 if a share is less than half of the one that is kept."""
     kept = json.loads((RESULTS / "speed.json").read_text(encoding="utf-8"))
-    rules, trees = measure_size(*CHECKED, with_peers=False)
+    rules, trees = measure_size(*CHECKED, False)
     slow = []
     for name, results in (("rule", rules), ("tree", trees)):
         for result in results:

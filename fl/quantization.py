@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import sqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from ledger import spec
 from ledger.spec.errors import InvalidTask, NonFinite, WrongShape
 
-_BLOCK = 1 << 18
+_BLOCK = 1 << 16
 """Coordinates converted at a time: the doubles of a block stay in the cache."""
 
 
@@ -37,11 +38,22 @@ def clip_l2(delta: NDArray[np.float32], clip_norm: float | None) -> NDArray[np.f
     _verify_delta(delta)
     if clip_norm is None:
         return delta
-    squares = np.square(delta, dtype=np.float64)
-    norm = float(np.sqrt(np.sum(squares)))
+    norm = sqrt(_sum_squares(delta))
     if norm <= clip_norm:
         return delta
-    return (delta.astype(np.float64) * (clip_norm / norm)).astype(np.float32)
+    clipped = np.empty_like(delta)
+    for start in range(0, delta.size, _BLOCK):
+        clipped[start : start + _BLOCK] = delta[start : start + _BLOCK].astype(np.float64) * (clip_norm / norm)
+    return clipped
+
+
+def _sum_squares(delta: NDArray[np.float32]) -> float:
+    """Return what numpy's pairwise summation of all squares gives, halved as numpy halves it, a block at a time."""
+    if delta.size <= _BLOCK:
+        return float(np.sum(np.square(delta, dtype=np.float64)))
+    half = delta.size // 2
+    half -= half % 8
+    return _sum_squares(delta[:half]) + _sum_squares(delta[half:])
 
 
 def quantize(delta: NDArray[np.float32], *, scale_bits: int, bound: int) -> Quantized:
@@ -54,11 +66,17 @@ def quantize(delta: NDArray[np.float32], *, scale_bits: int, bound: int) -> Quan
     _verify_format(scale_bits, bound)
     _verify_delta(delta)
     values, saturated = np.empty(delta.shape, dtype=np.int32), 0
+    buffer = np.empty(min(_BLOCK, delta.size), dtype=np.float64)
     for start in range(0, delta.size, _BLOCK):
+        part = delta[start : start + _BLOCK]
+        rounded = buffer[: part.size]
         # A float32 times a power of two is exact in double precision, and np.rint rounds halves to even.
-        rounded = np.rint(delta[start : start + _BLOCK].astype(np.float64) * float(1 << scale_bits))
-        saturated += int(np.count_nonzero(np.abs(rounded) > bound))
-        values[start : start + _BLOCK] = np.clip(rounded, -bound, bound)
+        np.multiply(part, float(1 << scale_bits), out=rounded, dtype=np.float64)
+        np.rint(rounded, out=rounded)
+        if rounded.max() > bound or rounded.min() < -bound:
+            saturated += int(np.count_nonzero(np.abs(rounded) > bound))
+            np.clip(rounded, -bound, bound, out=rounded)
+        values[start : start + _BLOCK] = rounded
     return Quantized(values=values, saturated=saturated)
 
 
@@ -73,7 +91,10 @@ def dequantize(values: NDArray[np.int32], scale_bits: int) -> NDArray[np.float32
 def _verify_delta(delta: NDArray[np.float32]) -> None:
     if delta.dtype != np.float32 or delta.ndim != 1:
         raise WrongShape(field="the vector", got=f"{delta.dtype} {list(delta.shape)}", want="float32 [d]")
-    if bad := int(delta.size - np.count_nonzero(np.isfinite(delta))):
+    bad = 0
+    for start in range(0, delta.size, _BLOCK):
+        bad += int(np.count_nonzero(~np.isfinite(delta[start : start + _BLOCK])))
+    if bad:
         raise NonFinite(tensor="delta", count=bad)
 
 

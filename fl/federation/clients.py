@@ -108,7 +108,7 @@ def _make_update(ctx: Context, plan: RoundPlan, client: int, party: Party, masks
         client=party.participant,
         num_examples=update.num_examples,
     )
-    payload = update.values.astype("<i4").tobytes()
+    payload = update.values.astype("<i4", copy=False).tobytes()
     encode = MALFORMATIONS[malform][0] if malform in MALFORMATIONS else spec.encode_vector
     # The update is on disk before anybody hears of it: a client that dies now loses nothing that it promised.
     cid = ctx.outbox.put(encode(header, payload))

@@ -1,8 +1,8 @@
 """From LLVM's intermediate representation to functions of this process, for the processor at hand.
 
-Kernels are straight-line code over explicit vectors, so that LLVM has nothing to optimise and only to emit: 30 ms for
-a median of 32 clients, 0.3 s for one of 100. That is why nothing is kept on disk: what is not in a cache cannot be
-exchanged in it.
+Kernels are straight-line code over explicit vectors, so that LLVM has nothing to optimise and only to emit: that takes
+less than a second (benchmarks/results/speed.json), and is done once a process. Nothing is kept on disk: what is not in
+a cache cannot be exchanged in it.
 """
 
 from __future__ import annotations
@@ -111,8 +111,8 @@ def list_features() -> frozenset[str]:
         return frozenset()
 
 
-@cache
 def _make_machine() -> Any:
+    """Return a new target machine: the engine that is made with it owns it, and frees it."""
     binding.initialize_native_target()
     binding.initialize_native_asmprinter()
     features = ",".join(f"+{name}" for name in sorted(list_features()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import itertools
 import multiprocessing
@@ -237,6 +238,17 @@ def test_small_rounds_are_left_to_numpy(monkeypatch) -> None:
     updates = np.zeros((3, 100), dtype=np.int32)
     params = spec.RuleParams(rule=spec.Rule.MEDIAN, parameter=0, select=0, bound=B, examples_cap=1)
     assert aggregation.aggregate(params, updates, [1] * 3).tolist() == [0] * 100
+
+
+def test_a_kernel_that_is_forgotten_takes_no_other_with_it() -> None:
+    for _ in range(3):
+        make = coordinates.compile_kernel.__wrapped__
+        make("wrapped", 3, 0)  # freed at once
+        assert make("wrapped", 2, 0).call is not None
+        gc.collect()
+    got = KERNELS.sum32(list(np.ones((6, 9), dtype=np.int32)))
+    assert got is not None
+    assert got.tolist() == [6] * 9
 
 
 def test_without_llvm_there_are_no_kernels() -> None:
