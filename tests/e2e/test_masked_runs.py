@@ -164,3 +164,21 @@ def test_both_verifiers_of_bundles_replay_masked_rounds_and_agree(
     result = agree(judge(path.read_bytes(), None, tmp_path, alone=QUICK))
     assert result["checks"]["replay"] is is_honest
     assert result["codes"] == (["FT802"] if is_honest else ["FT702", "FT802"])  # nobody said which chain to trust
+
+
+NOISE = {"mechanism": "distributed", "clip": 2.0, "multiplier": 2.0, "budget": 80.0}
+
+
+@pytest.mark.parametrize("sections", [{"mode": "accumulated"}, {"mode": "root-only"}, {"noise": NOISE}], ids=str)
+def test_masks_go_with_every_mode_and_with_distributed_noise(
+    project: Project, write_script: ScriptWriter, sections: dict[str, Any]
+) -> None:
+    noise = {key: value for key, value in sections.items() if key == "noise"}
+    run = {**MASKED["run"], **{key: value for key, value in sections.items() if key == "mode"}}
+    name = f"masked-{'-'.join(sections.get('mode', 'noise').split())}"
+    federation = Federation.start(project, write_script(name=name, **(MASKED | {"run": run}), **noise))
+    (only,) = federation.run().rounds
+    assert (only.verdict, only.grade, only.included) == (Verdict.PASS, Grade.PROVEN, 6)
+    record = record_of(project, only.round_id)
+    names = {"masking", "noise"} if noise else {"masking"}
+    assert record.layout is not None and {term for term, _ in record.layout.terms} == names
