@@ -24,6 +24,19 @@ _CHECKS = {
     "12": "Nothing binds the round that was not judged here; {validation}",
 }
 
+_MASKED = {
+    "4": "Each of the {included} included masked updates decodes, names its client, this round and its seeds, and is "
+    "byte for byte what its client committed to.",
+    "7": "The included masked updates, without the masks that were revealed, sum to the proposed aggregate, bit for "
+    "bit.",
+    "11": "Exactly those seeds are revealed that the sum needs, each the one that its client committed to, and never "
+    "both kinds of one client.",
+    "12": "Nothing binds the round that was not judged here; no update was, since nobody sees one.",
+}
+"""The same of a round whose updates are masked."""
+
+_HIDDEN = "That masked updates are within their clip norm, and masked with the seeds they state: nobody can look."
+
 _NEVER = (
     "That clients trained honestly, on good data, and on as many examples as they say: no ledger can prove that. "
     "An included update may still be an attack that follows the format."
@@ -45,7 +58,10 @@ def explain_round(record: RoundRecord, report: AuditReport) -> Iterator[str]:
         "WRONG": [f"({f.clause}) {f.error}" for f in report.findings if f.accuses],
         Grade.PROVEN: list(_proven(record, report)),
         Grade.ATTESTED: [*report.attested, *_attested(record)],
-        Grade.CLAIMED: ["Accuracy, loss and whatever a run's script says of its purpose: nobody signed them."],
+        Grade.CLAIMED: [
+            "Accuracy, loss and whatever a run's script says of its purpose: nobody signed them.",
+            *([_HIDDEN] if record.task.degree else []),
+        ],
         Grade.MISSING: [f"({f.clause}) {f.error}" for f in report.findings if not f.accuses],
         "NEVER PROVEN": [_NEVER],
     }
@@ -73,7 +89,7 @@ def _proven(record: RoundRecord, report: AuditReport) -> Iterator[str]:
     ran = set(_CHECKS) if report.verdict is Verdict.PASS else _reached(record, report, failed)
     numbers = {"committed": report.committed, "included": report.included, "excluded": len(record.exclusions)}
     told = {**numbers, "validation": _tell_validation(record, report)}
-    for clause, text in _CHECKS.items():
+    for clause, text in (_CHECKS | (_MASKED if record.task.degree else {})).items():
         absent = {"3": not record.exclusions, "5": not record.exclusions, "4": not report.included}
         empty = {**absent, "11": not record.aux}.get(clause, False)
         if clause in ran - failed and not empty:
@@ -101,7 +117,7 @@ def _reached(record: RoundRecord, report: AuditReport, failed: set[str]) -> set[
 
 
 def _attested(record: RoundRecord) -> Iterator[str]:
-    if record.proposal is not None:
+    if record.proposal is not None and not record.task.degree:
         yield (
             "The number of examples of each update: signed by its client"
             f", counted up to {record.task.examples_cap} by the task."

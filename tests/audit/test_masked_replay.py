@@ -10,6 +10,7 @@ from round_maker import SIZE, RoundMaker, make_task, update_values
 
 from ledger import spec
 from ledger.audit import replay
+from ledger.cli.explanations import explain_round
 from ledger.layout import Layout
 from ledger.proving import make_proof
 from ledger.records import Grade, RoundRecord, Verdict
@@ -72,6 +73,15 @@ def test_an_honest_masked_round_passes_and_its_sum_is_that_of_the_plain_updates(
     assert total == [sum(column) for column in zip(*map(update_values, (2, 3, 8, 9)), strict=True)]
     whole = replay(MaskedMaker(silent=set(), reasons={}).record())
     assert (whole.verdict, whole.grade, whole.included) == (Verdict.PASS, Grade.PROVEN, 5)
+
+
+def test_an_explanation_says_what_of_a_masked_round_is_proven_and_what_is_not() -> None:
+    record = MaskedMaker().record()
+    told = " ".join(" ".join(explain_round(record, replay(record))).split())
+    assert "without the masks that were revealed, sum to the proposed aggregate" in told
+    assert "Exactly those seeds are revealed that the sum needs" in told
+    assert "within their clip norm" in told.split("CLAIMED")[1]
+    assert "is within the bound" not in told and "number of examples" not in told
 
 
 def test_a_wrong_sum_is_found_at_its_coordinate_and_proved() -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from both_verifiers import QUICK, agree, judge
 
-from fl.federation import Federation
+from fl.federation import Federation, masking
 from ledger import spec
 from ledger.bundle.create import BundleRequest, create_bundle
 from ledger.bundle.format import Level
@@ -182,3 +182,18 @@ def test_masks_go_with_every_mode_and_with_distributed_noise(
     record = record_of(project, only.round_id)
     names = {"masking", "noise"} if noise else {"masking"}
     assert record.layout is not None and {term for term, _ in record.layout.terms} == names
+
+
+def test_an_aggregator_that_states_other_survivors_than_it_asks_for_is_told_nothing(
+    project: Project, write_script: ScriptWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = masking._state_survivors
+    # The chain hears of five of the six, the clients are asked for the secrets of all six.
+    monkeypatch.setattr(masking, "_state_survivors", lambda ctx, plan, tables: state(ctx, plan, sorted(tables)[:-1]))
+    federation = Federation.start(project, write_script(**MASKED))
+    (only,) = federation.run().rounds
+    record = record_of(project, only.round_id)
+    assert (only.verdict, record.phase, record.aux) == (Verdict.NOTHING, spec.Phase.ABANDONED, b"")
+    kept = [note for key, note in federation.journal.notes("").items() if f"/run/{federation.script.run.name}/" in key]
+    assert not any("reveals" in note for note in kept)
+    assert [note["silent"] for note in kept if "silent" in note] == [sorted(m.client for m in record.members)]

@@ -225,6 +225,16 @@ def test_every_single_bit_flip_of_a_share_message_is_rejected() -> None:
             round_.maskers[2].open_share(round_.hellos, bytes(changed))
 
 
+def test_every_single_bit_flip_of_a_hello_is_noticed_by_whoever_was_told_another_one() -> None:
+    round_ = make_round(4).exchange()
+    told = round_.hellos[1]
+    for bit in range(8 * len(told)):
+        changed = bytearray(told)
+        changed[bit // 8] ^= 1 << bit % 8
+        with pytest.raises(ShareRejected):
+            round_.maskers[2].open_share({**round_.hellos, 1: bytes(changed)}, round_.sent[1][2])
+
+
 def test_every_single_bit_flip_of_an_answer_is_rejected() -> None:
     round_ = make_round(4, silent={4: "publish"}, threshold=1, quorum=2).exchange().mask()
     message = round_.ask(1, round_.unmasker.make_request())
