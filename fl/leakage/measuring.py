@@ -136,8 +136,8 @@ def _read_bins(scene: _Scene, _: str) -> Tensor:
 
 def _optimise(reconstruct: Callable[..., Tensor], scene: _Scene, model: str) -> Tensor:
     steps, starts = _EFFORT[model]
-    if scene.protection.noise:
-        starts = 1  # noise lets no start end at a loss of zero: all images would take all starts
+    if scene.protection.noise or scene.protection.group > 1:
+        starts = 1  # noise and others' examples let no start end at a loss of zero: all images would take all starts
     return reconstruct(scene.model, scene.observed, scene.shape, steps=steps, starts=starts, seed=scene.seed)
 
 
