@@ -58,5 +58,4 @@ def contest(
     event = receipt.find("RoundContested")
     record = {"round_id": round_id, "client": known.view.id, "statement": str(cid), "attachment": attachment}
     where = {"block": event.block, "log": event.log_index, "tx": event.tx}
-    prove = f"fedtrail proof get event --block {event.block} --log {event.log_index} -o FILE"
-    print_record("update.contest", {**record, **where, "prove": prove}, fmt=fmt)
+    print_record("update.contest", {**record, **where, "prove": "fedtrail bundle create"}, fmt=fmt)

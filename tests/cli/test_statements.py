@@ -73,6 +73,8 @@ def test_a_rejected_client_objects_and_the_audit_tells(cli: Cli, in_served: Proj
     (after,) = ask(cli, "Q8")
     assert [(row["contested"], row["objection"]) for row in after["rows"]] == [(1, told["statement"])]
     assert after["grade"] == "PROVEN"
+    # What it names as the proof is a bundle: it holds the receipts of every contract's events.
+    assert told["prove"] == "fedtrail bundle create" and int(told["block"]) == event.block
     # The same objection again is the same transaction.
     again = cli("update", "contest", 1, "--client", "c2", "--reason", reason, "--file", evidence, "--format", "json")
     assert json.loads(again.out)["data"]["tx"] == told["tx"]
@@ -140,6 +142,7 @@ def test_the_run_paid_and_owners_take_it_out(cli: Cli, in_served: Project, chain
     assert chain.get_participant(number).stake_wei == ETHER
     early = cli("reward", "reclaim", 2)
     assert early.status != 0 and "PoolStillOpen" in early.err
+    assert cli("audit", "fsck").status == 0
     left = json.loads(cli("reward", "reclaim", 2, "--wait", "--format", "json").out)["data"]["left_wei"]
     assert left == "0"
 

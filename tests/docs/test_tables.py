@@ -96,7 +96,8 @@ def test_every_event_and_error_of_the_contracts_is_listed(what):
     # Of a timelock's, §8.8 says whose they are.
     interfaces = [get_interface(name) for name in artifacts.KEYS.values()]
     found = {item.name for one in interfaces for item in getattr(one, what).values()}
-    contracts = re.findall(r"^### (8\.\d+|11\.8|13\.\d+) ", (ROOT / "docs/protocol.md").read_text("utf-8"), re.MULTILINE)
+    document = (ROOT / "docs/protocol.md").read_text("utf-8")
+    contracts = re.findall(r"^### (8\.\d+|11\.8|13\.\d+) ", document, re.MULTILINE)
     listed = {name for number in contracts for name in re.findall(r"`([A-Z][A-Za-z]+)", read_section(number))}
     assert found - listed - FOREIGN == set()
 

@@ -2,7 +2,7 @@
 -- asked by: researcher, partner
 -- grade: ATTESTED
 -- rows: findings
--- proof: event
+-- proof: index
 -- param task INTEGER = NULL: only this task
 -- param threshold REAL = 3.0: scores above it
 WITH trend AS (

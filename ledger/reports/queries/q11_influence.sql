@@ -2,7 +2,7 @@
 -- asked by: partner, researcher
 -- grade: ATTESTED
 -- rows: facts
--- proof: event
+-- proof: index
 -- param task INTEGER = NULL: only this task
 SELECT client, avg(value) AS influence, rank() OVER (PARTITION BY scorer, method ORDER BY avg(value) DESC) AS rank,
     count(*) AS rounds, scorer, method, max(block) AS block, log, tx

@@ -2,7 +2,7 @@
 -- asked by: GDPR, HIPAA
 -- grade: ATTESTED
 -- rows: findings
--- proof: event
+-- proof: index
 -- param task INTEGER = NULL: only this task
 -- param budget REAL = 8.0: epsilon that a client may spend in a task, as its speakers add it up
 SELECT task, client,
