@@ -15,10 +15,12 @@ from command_line import COMMAND, Cli
 from prometheus_client.parser import text_string_to_metric_families
 from scripted_runs import run_honest, run_tampered
 
+from ledger.alerting import Monitor
 from ledger.chain import Chain
 from ledger.keys import Keystore, password_for
 from ledger.project import Project
 from ledger.scoring import compute_method
+from ledger.store import open_store
 
 pytestmark = pytest.mark.chain
 
@@ -82,6 +84,25 @@ def test_a_wrong_proposal_is_told_and_so_is_missing_evidence(cli: Cli, in_served
     finally:
         shutil.rmtree(in_served.store_path, ignore_errors=True)
         shutil.move(away, in_served.store_path)
+
+
+def test_rounds_whose_evidence_comes_back_are_scored_then_and_in_order(in_served: Project, chain: Chain) -> None:
+    run_honest(in_served, "back", run=THREE, events=[RIDER])
+    away = Path(f"{in_served.store_path}-away")
+    shutil.move(in_served.store_path, away)
+    try:
+        store = open_store(in_served.store_path, ipfs=None)
+        monitor = Monitor(chain, store, task_id=chain.count_tasks())
+        assert {alert.rule for alert in monitor.look()} - {"key-rotation"} == {"evidence"}
+        assert list(monitor.look()) == []
+        assert not monitor.tally.rounds
+    finally:
+        shutil.rmtree(in_served.store_path, ignore_errors=True)
+        shutil.move(away, in_served.store_path)
+    assert [(alert.rule, alert.number) for alert in monitor.look()] == [("free-rider", 2), ("free-rider", 3)]
+    assert sum(monitor.tally.rounds.values()) == 3
+    assert sum(monitor.tally.missing.values()) == 0
+    assert list(monitor.look()) == []
 
 
 def test_a_made_up_score_a_new_key_and_a_late_aggregator_are_told(cli: Cli, in_served: Project, chain: Chain) -> None:
