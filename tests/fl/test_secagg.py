@@ -24,7 +24,7 @@ from fl.kernels import load
 from fl.privacy.secagg import Masker, Request, compute_beacon
 from fl.privacy.secagg.keys import compute_public_key
 from fl.privacy.secagg.shares import PRIME, join, split
-from ledger import kernels, spec
+from ledger import commitments, kernels, spec
 from ledger.aggregation.masks import apply_masks, compute_unmasked_sum, expand_mask
 from ledger.errors import MaskingRefused, ShareRejected, UnmaskingFailed
 from ledger.script.masking import choose_degree, choose_threshold
@@ -142,6 +142,10 @@ def test_shares_below_the_threshold_fit_every_secret() -> None:
     shares = split(secret, range(1, 6), 3, source=source)
     for chosen in itertools.combinations(shares, 3):
         assert join({holder: shares[holder] for holder in chosen}) == secret
+    # Fewer lie on no line of a lower degree through the secret.
+    five = split(secret, range(1, 9), 5, source=source)
+    for count in range(1, 5):
+        assert all(join({h: five[h] for h in c}) != secret for c in itertools.combinations(five, count))
     # Whatever the secret were, one value of a third share makes it so: two shares say nothing.
     two = {holder: shares[holder] for holder in (2, 5)}
     for other in (0, 1, 2**256 - 1, 12345):
@@ -344,6 +348,29 @@ def test_another_root_round_or_graph_gives_other_seeds() -> None:
 @given(st.binary(min_size=32, max_size=32), st.integers(0, 70))
 def test_fast_masks_are_those_of_the_specification(seed: bytes, size: int) -> None:
     assert expand_mask(seed, size).tolist() == spec.expand_mask(seed, size)
+
+
+@pytest.mark.parametrize("peers", [[], [3], [0, 9, 3], [0, 3, 3], [0, 5], [0, 1, 2, 3]], ids=str)
+def test_masked_updates_with_a_table_that_is_not_allowed_are_refused_by_both_decoders(peers: list[int]) -> None:
+    want = spec.Expectation(
+        kind=spec.Kind.MASKED,
+        domain_separator=DOMAIN,
+        round_id=7,
+        client=5,
+        size=2,
+        scale_bits=20,
+        leaf_log2=3,
+        degree=2,
+    )
+    fields = {name: getattr(want, name) for name in ("kind", "domain_separator", "round_id", "client", "size")}
+    header = spec.VectorHeader(**fields, num_examples=1, scale_bits=20, leaf_log2=3)
+    lines = [spec.SeedLine(peer=peer, commitment=bytes(32)) for peer in peers]
+    blob = spec.encode_vector(header, bytes(8), spec.encode_seed_table(lines))
+    for decode in (spec.decode_update, commitments.decode_update):
+        with pytest.raises(spec.NotCanonical):
+            decode(blob, want=want, bound=1)
+    good = spec.encode_vector(header, b"\xff" * 4 + b"\x7f" * 4, spec.encode_seed_table(lines[:0]) + bytes(36))
+    assert spec.decode_update(good, want=want, bound=1).seed_table == bytes(36)  # values have no range
 
 
 @settings(max_examples=20, deadline=None)
