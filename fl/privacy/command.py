@@ -35,7 +35,7 @@ def plan(epsilon: float, delta: float, rounds: int, clients: int, sample_rate: f
     multiplier = find_multiplier(epsilon=epsilon, delta=delta, rounds=rounds, rate=sample_rate)
     found: dict[str, object] = {
         "epsilon": epsilon,
-        "delta": delta,
+        "delta": f"{delta:g}" if fmt == "table" else delta,
         "rounds": rounds,
         "clients": clients,
         "sample_rate": sample_rate,

@@ -57,7 +57,7 @@ def show(session: Session, run_name: str | None, fmt: str) -> None:
             "round": numbers[told.round_id],
             "eps": _round(spend.epsilon),
             "rdp": _round(spend.rdp),
-            "delta": spend.delta,
+            "delta": f"{spend.delta:g}" if fmt == "table" else spend.delta,
             "budget": noise.epsilon_budget,
             "recorded": _tell(told),
             "grade": Grade.ATTESTED,

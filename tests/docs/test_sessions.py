@@ -25,6 +25,7 @@ COMMAND = re.compile(r"^    ((?:fedtrail|python3) .*)$", re.MULTILINE)
 NEEDS_A_KEY_OF_BANK_B = "fedtrail checkpoint key bank-b"
 """What somebody else has done before the session of docs/proofs.md."""
 
+PAGES = ("index.md", "proofs.md", "bundle.md", "privacy.md")
 STATUS = {"bundle.md": {5: 8}}
 """Exit status of a page's n-th command, from 0, where it is not 0: a public bundle leaves updates open."""
 ELSEWHERE = {
@@ -101,7 +102,7 @@ def list_commands(page: Path) -> list[str]:
     return COMMAND.findall(page.read_text("utf-8"))
 
 
-@pytest.mark.parametrize("page", ["index.md", "proofs.md", "bundle.md"])
+@pytest.mark.parametrize("page", PAGES)
 def test_every_command_of_a_session_does_what_the_page_says(page: str, session: Session) -> None:
     commands = list_commands(DOCS / page)
     assert commands
@@ -112,5 +113,5 @@ def test_every_command_of_a_session_does_what_the_page_says(page: str, session: 
 
 def test_no_page_has_a_session_that_is_not_run() -> None:
     pages = {page.name for page in DOCS.glob("*.md") if list_commands(page)}
-    assert pages - set(ELSEWHERE) == {"index.md", "proofs.md", "bundle.md"}
+    assert pages - set(ELSEWHERE) == set(PAGES)
     assert shutil.which("fedtrail", path=str(Path(sys.executable).parent))

@@ -136,6 +136,16 @@ def test_rounds_with_noise_pass_replay_and_are_proven_but_for_the_noise(
     assert compute_spend(term, 1, len(values)).epsilon < 100
 
 
+def test_known_gap_a_client_that_adds_no_noise_passes_every_replay(
+    project: Project, write_script: ScriptWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fl.workload.protect", lambda values, *_, **__: values)
+    noise = {"mechanism": "local", "clip": 0.5, "multiplier": 1.0, "budget": 100.0}
+    run = {"rounds": 1, "rule": {"name": "mean"}}
+    result = Federation.start(project, write_script(noise=noise, **{**SECTIONS, "run": run})).run()
+    assert [(r.verdict, r.grade) for r in result.rounds] == [(Verdict.PASS, Grade.PROVEN)]
+
+
 def test_under_central_noise_the_round_needs_its_giver(project: Project, write_script: ScriptWriter) -> None:
     noise = {
         "mechanism": "central",
