@@ -1884,8 +1884,9 @@ class Bundle:
                 message = absent[0][2]
                 more = f", and {len(absent) - 1} more" if len(absent) > 1 else ""
                 self.find("commitments", "FT801", f"round {number} cannot be replayed: {message}{more}", number)
+            self.partial |= {check for check, *_ in absent}
             if not replay.is_whole:
-                self.partial |= {"membership", "replay"} | {check for check, *_ in absent}
+                self.partial |= {"membership", "replay"}
         done = sum(each["verdict"] in ("pass", "nothing", "voided") for each in self.rounds)
         return f"{done} of {len(wanted)} rounds"
 
