@@ -175,12 +175,11 @@ def _multiply(rows: Sequence[Int32Array], bound: int) -> list[list[int]]:
 
     def work(start: int, stop: int) -> None:
         halves = np.zeros((2, *shape), dtype=np.int64)
-        memory = np.empty((len(padded), gram.get_stride()))
+        memory = np.empty((len(padded), gram.STRIDE))
         for first in range(start, stop, gram.MAX_COORDINATES):
-            part, last = np.zeros(shape, dtype=np.int64), min(first + gram.MAX_COORDINATES, stop)
-            for at in range(first, last, gram.get_block()):
-                end = min(at + gram.get_block(), last)
-                call(addresses.ctypes.data, tiles, at, end, memory.ctypes.data, part.ctypes.data, bound)
+            lanes, last = np.zeros((*shape, gram.get_width()), dtype=np.int64), min(first + gram.MAX_COORDINATES, stop)
+            call(addresses.ctypes.data, tiles, first, last, memory.ctypes.data, lanes.ctypes.data, bound)
+            part = lanes.sum(axis=-1)
             halves += part >> _HALF_BITS, part & _LOW_HALF
         sums.append(halves)  # in any order: integers
 

@@ -1,9 +1,10 @@
 """A kernel for inner products of clamped integer vectors, exact through doubles and int64.
 
-A block of coordinates is clamped and converted to doubles once, and stays in the cache. Clients are then taken in
-tiles of 4 by 4, of which only the lower triangle is computed: a step multiplies one vector of 4 clients with that of 4
-others, and adds to 16 accumulators in registers. A coordinate is below 2**23 in magnitude, so that the 128 products
-that a lane adds up in a block are below 2**53: doubles hold every partial sum. Lanes and blocks are added in int64.
+A block of coordinates is clamped and converted to doubles once. Clients are then taken in tiles of 4 by 4, of which only
+the lower triangle is computed: a step multiplies one vector of 4 clients, which stay in the first level of the cache,
+with that of 4 others, and adds to 16 accumulators in registers. A coordinate is below 2**23 in magnitude, so that the
+at most 64 products that a lane adds up in a block are below 2**52: doubles hold every partial sum. Blocks are added lane
+by lane in int64, over at most 2**16 coordinates below 2**62.
 """
 
 from __future__ import annotations
@@ -33,10 +34,13 @@ from fl.kernels.compiling import (
 
 TILE = 4
 MAX_COORDINATES = 1 << 16
-"""Over which one array of sums may be used: they are below 2**62."""
-_EXACT = 128
+"""Over which one array of sums may be used."""
+BLOCK = 256
+"""Coordinates: 8 clients of it fit the first level of a cache, a hundred the second."""
 _GAP = 16
 """Doubles between two rows of a block, so that they do not compete for the same lines of a cache."""
+STRIDE = BLOCK + _GAP
+"""Doubles of one row of the memory that a call works in."""
 _DOUBLES = F64.as_pointer()
 _ARGUMENTS = (I32.as_pointer().as_pointer(), I64, I64, I64, _DOUBLES, I64.as_pointer(), I32)
 _CTYPES = (
@@ -51,40 +55,46 @@ def get_width() -> int:
     return 8 if "avx512f" in list_features() else 4
 
 
-def get_block() -> int:
-    """Return how many coordinates a call may take."""
-    return _EXACT * get_width()
-
-
-def get_stride() -> int:
-    """Return the doubles of one row of the memory that a call works in."""
-    return get_block() + _GAP
-
-
 @cache
 def compile_gram() -> Compiled:
     """Return a function (rows, tiles, start, stop, memory, out, bound) over whole steps from start on.
 
-    It adds to out, int64[tiles, tiles, TILE, TILE], the inner products of clamped rows, tile (i, j) for all j <= i.
-    rows: TILE * tiles of them. memory: float64[TILE * tiles, get_stride()].
+    It adds to out, int64[tiles, tiles, TILE, TILE, get_width()], the inner products of clamped rows, tile (i, j) for all
+    j <= i, each as what the lanes of a vector add up to.
+    rows: TILE * tiles of them. memory: float64[TILE * tiles, STRIDE].
     """
     function, builder = start_function(*_ARGUMENTS)
     rows, tiles, start, stop, memory, out, bound = function.args
-    size = builder.sub(stop, start)
-    _convert(builder, (rows, builder.mul(tiles, ir.Constant(I64, TILE))), (start, size), memory, bound)
+    number, most = builder.mul(tiles, ir.Constant(I64, TILE)), ir.Constant(I64, BLOCK)
+    smaller = declare(builder, "llvm.smin.i64", I64, I64, I64)
+    blocks = builder.sdiv(builder.add(builder.sub(stop, start), ir.Constant(I64, BLOCK - 1)), most)
+
+    def visit_block(block: Any, _: Values) -> Values:
+        at = builder.add(start, builder.mul(block, most))
+        size = smaller([most, builder.sub(stop, at)])
+        _convert(builder, (rows, number), (at, size), memory, bound)
+        _multiply_tiles(builder, tiles, memory, size, out)
+        return []
+
+    count_up(builder, _ZERO, blocks, 1, visit_block)
+    builder.ret_void()
+    return Compiled(builder.module, *_CTYPES)
+
+
+def _multiply_tiles(builder: ir.IRBuilder, tiles: Any, memory: Any, size: Any, out: Any) -> None:
+    """Emit the loops over the tiles of the lower triangle."""
 
     def visit_row(i: Any, _: Values) -> Values:
         def visit(j: Any, _: Values) -> Values:
-            place = builder.mul(builder.add(builder.mul(i, tiles), j), ir.Constant(I64, TILE * TILE))
-            left, right = (_find_rows(builder, memory, tile) for tile in (i, j))
+            tile = builder.add(builder.mul(i, tiles), j)
+            place = builder.mul(tile, ir.Constant(I64, TILE * TILE * get_width()))
+            left, right = (_find_rows(builder, memory, side) for side in (i, j))
             _multiply(builder, left, right, size, builder.gep(out, [place]))
             return []
 
         return count_up(builder, _ZERO, builder.add(i, _ONE), 1, visit)
 
     count_up(builder, _ZERO, tiles, 1, visit_row)
-    builder.ret_void()
-    return Compiled(builder.module, *_CTYPES)
 
 
 def _convert(builder: ir.IRBuilder, rows: tuple[Any, Any], part: tuple[Any, Any], memory: Any, bound: Any) -> None:
@@ -97,7 +107,7 @@ def _convert(builder: ir.IRBuilder, rows: tuple[Any, Any], part: tuple[Any, Any]
 
     def visit_row(row: Any, _: Values) -> Values:
         source = builder.gep(builder.load(builder.gep(pointers, [row])), [start])
-        target = builder.gep(memory, [builder.mul(row, ir.Constant(I64, get_stride()))])
+        target = builder.gep(memory, [builder.mul(row, ir.Constant(I64, STRIDE))])
 
         def visit(at: Any, _: Values) -> Values:
             value = load_vector(builder, builder.gep(source, [at]), I32, width)
@@ -112,7 +122,7 @@ def _convert(builder: ir.IRBuilder, rows: tuple[Any, Any], part: tuple[Any, Any]
 
 def _find_rows(builder: ir.IRBuilder, memory: Any, tile: Any) -> Values:
     numbers = [builder.add(builder.mul(tile, ir.Constant(I64, TILE)), ir.Constant(I64, k)) for k in range(TILE)]
-    return [builder.gep(memory, [builder.mul(number, ir.Constant(I64, get_stride()))]) for number in numbers]
+    return [builder.gep(memory, [builder.mul(number, ir.Constant(I64, STRIDE))]) for number in numbers]
 
 
 def _multiply(builder: ir.IRBuilder, left: Values, right: Values, size: Any, out: Any) -> None:
@@ -126,10 +136,10 @@ def _multiply(builder: ir.IRBuilder, left: Values, right: Values, size: Any, out
         return [add_product([x, y, total]) for total, (x, y) in zip(sums, [(x, y) for x in a for y in b], strict=True)]
 
     results = count_up(builder, _ZERO, size, width, visit, [constants(F64, [0.0] * width)] * TILE**2)
-    reduce = declare(builder, f"llvm.vector.reduce.add.v{width}i64", I64, integers)
     for k, result in enumerate(results):
-        place = builder.gep(out, [ir.Constant(I64, k)])
-        builder.store(builder.add(builder.load(place), reduce([builder.fptosi(result, integers)])), place)
+        place = builder.gep(out, [ir.Constant(I64, k * width)])
+        total = builder.add(load_vector(builder, place, I64, width), builder.fptosi(result, integers))
+        store_vector(builder, total, place)
 
 
 def _make_add_product(builder: ir.IRBuilder, width: int) -> Callable[[Values], Any]:
