@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Sequence
 from itertools import groupby
 
@@ -37,7 +38,7 @@ def draw_png(groups: Sequence[Group], *, rules: Sequence[str], attacks: Sequence
         for y, row in enumerate(values):
             for x, cell in enumerate(row):
                 if cell is not None:
-                    ink = "white" if (_shade(cell) or 0) > 0.7 else "black"
+                    ink = "white" if _shade(cell) > 0.7 else "black"
                     axis.text(x, y, f"{100 * cell[0]:.1f}", ha="center", va="center", fontsize=7, color=ink)
         axis.set_xticks(range(len(columns)), columns, rotation=35, ha="right", fontsize=7)
         axis.set_yticks(range(len(rows)), rows, fontsize=7)
@@ -56,5 +57,5 @@ def _measure(group: Group | None) -> tuple[float, float] | None:
     return None if value is None else (value, 1.0 if is_backdoor(group.attack) else FULL_GAP)
 
 
-def _shade(cell: tuple[float, float] | None) -> float | None:
-    return None if cell is None else max(0.0, min(1.0, cell[0] / cell[1])) ** 0.5
+def _shade(cell: tuple[float, float] | None) -> float:
+    return math.nan if cell is None else max(0.0, min(1.0, cell[0] / cell[1])) ** 0.5

@@ -9,9 +9,10 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 
-from ledger.spec.compositions import ListRows, select
+from ledger.spec.compositions import select
 from ledger.spec.errors import WrongLength
 from ledger.spec.numbers import clamp
+from ledger.spec.rows import ListRows
 from ledger.spec.rules import Rule, RuleParams, Vector, compute_squared_distance, require_composition
 
 DISTANCE_BYTES = 12

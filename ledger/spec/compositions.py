@@ -5,8 +5,7 @@ withstands. Every stage but the last selects, clips or mixes vectors; the last m
 stages: whom a stage left out may have been honest, so those that follow must still reckon with f. Where fewer than
 2f + 1 vectors are left, a stage reckons with the most that any rule can withstand among them.
 
-The order of the stages and their arithmetic are here and nowhere else. What holds the vectors is a `Rows`: lists of
-integers in the specification, arrays in the fast path, and the two must agree bit for bit.
+The order of the stages is here and nowhere else, for lists of integers and for the arrays of the fast path (`rows`).
 """
 
 from __future__ import annotations
@@ -16,12 +15,10 @@ import hashlib
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 from ledger.spec import gram as grams
 from ledger.spec.errors import NotCanonical, RuleNotApplicable
-from ledger.spec.gram import Gram, Mixture
-from ledger.spec.numbers import clamp, rdiv
+from ledger.spec.rows import Rows
 
 MAX_TEXT_BYTES = 255
 MAX_STAGES = 8
@@ -177,46 +174,6 @@ def _decode_stage(text: str) -> Stage:
 # ----------------------------------------------------------------------------------------------------------- evaluation
 
 
-class Rows(Protocol):
-    """n vectors of d integers, of any implementation. Nothing here rounds but `shrink` and `divide`."""
-
-    def __len__(self) -> int:
-        """Return n."""
-
-    def gram(self) -> Gram:
-        """Return all inner products."""
-
-    def find_power(self, matrix: Gram) -> Gram:
-        """Return grams.square_repeatedly of a matrix."""
-
-    def take(self, slots: Sequence[int]) -> Rows:
-        """Return some of the vectors, in the given order."""
-
-    def mix(self, mixture: Mixture) -> Rows:
-        """Return the vectors Σ mixture[k][i] x[i]."""
-
-    def shrink(self, squares: Sequence[tuple[int, int]]) -> Rows:
-        """Return every vector scaled down by grams.shrink; (radius², norm²) of each."""
-
-    def divide(self, weights: Sequence[int], divisor: int) -> Sequence[int]:
-        """Return rdiv(Σ w x, divisor) of every coordinate; zeros where the divisor is 0."""
-
-    def middle(self, trim: int, divisor: int) -> Sequence[int]:
-        """Return rdiv of each coordinate's sum without its `trim` lowest and highest values, by the divisor."""
-
-    def guarded(self, trim: int, divisor: int) -> Sequence[int]:
-        """Return each coordinate's mean, no lower and no higher than its values without the `trim` lowest and highest.
-
-        Both are divided by the divisor, and rounded by rdiv; of too few values as many are trimmed as leave one or two.
-        """
-
-    def nearest(self, count: int, divisor: int) -> Sequence[int]:
-        """Return rdiv of each coordinate's sum of the `count` values nearest to its median, by the divisor."""
-
-    def limit(self, values: Sequence[int], bound: int) -> Sequence[int]:
-        """Return values limited to [-bound, bound]."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
     """What a composed rule may read beside updates."""
@@ -355,69 +312,3 @@ def _weigh(stage: Stage, state: _State, context: Context) -> tuple[list[int], in
     if stage.argument not in clients:
         raise RuleNotApplicable(rule=str(stage), parameter=stage.argument, want="the reference's update", got="none")
     return grams.weigh_by_trust(rows.gram(), clients.index(stage.argument))
-
-
-class ListRows:
-    """Rows as lists of integers: the normative one."""
-
-    def __init__(self, rows: Sequence[Sequence[int]]) -> None:
-        self.rows = rows
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def gram(self) -> Gram:
-        """Return all inner products."""
-        return grams.compute_gram(self.rows)
-
-    def find_power(self, matrix: Gram) -> Gram:
-        """Return the matrix squared again and again."""
-        return grams.square_repeatedly(matrix)
-
-    def take(self, slots: Sequence[int]) -> ListRows:
-        """Return some of the vectors."""
-        return ListRows([self.rows[slot] for slot in slots])
-
-    def mix(self, mixture: Mixture) -> ListRows:
-        """Return the vectors Σ mixture[k][i] x[i]."""
-        columns = list(zip(*self.rows, strict=True))
-        return ListRows([[sum(map(int.__mul__, parts, column)) for column in columns] for parts in mixture])
-
-    def shrink(self, squares: Sequence[tuple[int, int]]) -> ListRows:
-        """Return every vector scaled down."""
-        pairs = zip(self.rows, squares, strict=True)
-        return ListRows([[grams.shrink(x, radius, norm) for x in row] for row, (radius, norm) in pairs])
-
-    def divide(self, weights: Sequence[int], divisor: int) -> Sequence[int]:
-        """Return rdiv(Σ w x, divisor) of every coordinate."""
-        columns = zip(*self.rows, strict=True)
-        return [rdiv(sum(map(int.__mul__, weights, column)), divisor) if divisor else 0 for column in columns]
-
-    def middle(self, trim: int, divisor: int) -> Sequence[int]:
-        """Return rdiv of what is left without the `trim` lowest and highest values."""
-        columns = zip(*self.rows, strict=True)
-        return [rdiv(sum(sorted(column)[trim : len(column) - trim]), divisor) for column in columns]
-
-    def guarded(self, trim: int, divisor: int) -> Sequence[int]:
-        """Return the mean, no lower and no higher than what is left without the `trim` lowest and highest values."""
-        return [_guard(sorted(column), trim, divisor) for column in zip(*self.rows, strict=True)]
-
-    def nearest(self, count: int, divisor: int) -> Sequence[int]:
-        """Return rdiv of the sum of the values nearest to the median, ties to the lower value."""
-        return [rdiv(sum(_find_nearest(column, count)), divisor) for column in zip(*self.rows, strict=True)]
-
-    def limit(self, values: Sequence[int], bound: int) -> Sequence[int]:
-        """Return values limited to [-bound, bound]."""
-        return [clamp(x, bound) for x in values]
-
-
-def _guard(ordered: Sequence[int], trim: int, divisor: int) -> int:
-    n = len(ordered)
-    k = min(trim, (n - 1) // 2)
-    return min(max(rdiv(sum(ordered), n * divisor), rdiv(ordered[k], divisor)), rdiv(ordered[n - 1 - k], divisor))
-
-
-def _find_nearest(column: Sequence[int], count: int) -> list[int]:
-    ordered, n = sorted(column), len(column)
-    twice = ordered[(n - 1) // 2] + ordered[n // 2]
-    return sorted(ordered, key=lambda x: (abs(2 * x - twice), x))[:count]

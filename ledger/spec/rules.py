@@ -11,10 +11,11 @@ import enum
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from ledger.spec.compositions import Composition, Context, ListRows, evaluate
+from ledger.spec.compositions import Composition, Context, evaluate
 from ledger.spec.errors import RuleNotApplicable, WrongLength
 from ledger.spec.gram import compute_scores_from_distances, select_lowest
 from ledger.spec.numbers import clamp, rdiv, saturate32, wrap32
+from ledger.spec.rows import ListRows
 
 Vector = Sequence[int]
 

@@ -24,11 +24,12 @@ from fl.robustness.defaults import RULES, list_attacks
 from fl.robustness.heatmap import draw
 from fl.robustness.learning import Play, run_cell
 from fl.robustness.matrix import ResultsFile, list_cells, run_matrix
+from fl.robustness.picture import draw_png
 from fl.robustness.side_by_side import can_be_stacked, train_side_by_side
 from fl.robustness.summary import group, judge
 from fl.training import train_locally
 from fl.workload import Workload, run_plain
-from ledger.errors import ConfigurationError, NotFoundError, UsageError
+from ledger.errors import ConfigurationError, MissingExtra, NotFoundError, UsageError
 from ledger.script import AttackEvent
 
 SMALL = Setting(clients=8, rounds=2, model="logistic")
@@ -260,6 +261,13 @@ def test_a_heat_map_shows_every_number() -> None:
     results[CELL] = Outcome(accuracy=0.773, worst_accuracy=0.7, asr=None, seconds=1.0)
     figure = draw(group(results), rules=RULES, attacks=list_attacks("digits"))
     assert ">12.7</text>" in figure and ">mean</text>" in figure and "left-out" not in figure
+
+
+def test_a_png_without_its_library_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(MissingExtra) as refusal:
+        draw_png([], rules=(), attacks=())
+    assert "fedtrail[plots]" in refusal.value.hint
 
 
 def test_the_page_has_the_tables_of_the_committed_results() -> None:

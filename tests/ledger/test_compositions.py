@@ -15,7 +15,6 @@ from ledger.spec.compositions import (
     Composition,
     Context,
     Kind,
-    ListRows,
     Stage,
     decode_composition,
     encode_composition,
@@ -23,6 +22,7 @@ from ledger.spec.compositions import (
     select,
 )
 from ledger.spec.errors import NotCanonical, RuleNotApplicable
+from ledger.spec.rows import ListRows
 
 BOUND = (1 << 23) - 1
 
