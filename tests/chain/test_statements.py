@@ -8,9 +8,11 @@ from eth_account import Account
 
 from ledger import spec
 from ledger.chain import ETHER
-from ledger.errors import NotEligible, Reverted
-from ledger.rewards import Admission, Membership, list_head_links
+from ledger.errors import NotEligible, NotFoundError, Reverted
+from ledger.history import load_round
+from ledger.rewards import list_memberships, make_admission
 from ledger.spec import NotCanonical
+from ledger.store import EmbeddedStore
 
 pytestmark = pytest.mark.chain
 
@@ -76,33 +78,38 @@ def test_the_key_in_force_at_a_time_is_the_last_one_announced_before(federation)
         chain.announce_key(1, bytes(32), key="zero", sender=federation.operator)
 
 
-def test_rewards_are_paid_once_to_the_owners_of_members(federation):
+def test_rewards_are_paid_once_to_the_owners_of_members(federation, store):
     chain, operator = federation.chain, federation.operator
     owner = chain.get_participant(1).owner
     first, second = run_two_rounds(federation)
-    task_id = chain.get_round(first.round_id).task_id
+    task_id = chain.get_round(first).task_id
     pool_id = fund(federation, task_id)
     third = run_round(federation, task_id, "3")
     (pool,) = chain.list_reward_pools(task_id)
     assert (pool.pool_id, pool.left_wei) == (pool_id, ETHER)
-    admission = make_admission(chain, third)
+    admission = admit(chain, store, third)
     chain.admit_round(admission, key="admit", sender=operator)
     chain.admit_round(admission, key="admit/again", sender=operator)
-    assert chain.is_admitted(third.round_id)
+    assert chain.is_admitted(third)
     before = chain.get_credit(owner)
-    chain.claim_round_reward(pool_id, third.round_id, third.prove(1), key="claim", sender=funded(federation))
-    assert chain.get_credit(owner) - before == ETHER // 10 == chain.get_round_reward(pool_id, third.round_id, 1)
-    assert chain.has_been_paid(pool_id, third.round_id, 1)
+    chain.claim_round_reward(pool_id, third, prove(chain, store, third, 1), key="claim", sender=funded(federation))
+    assert chain.get_credit(owner) - before == ETHER // 10 == chain.get_round_reward(pool_id, third, 1)
+    assert chain.has_been_paid(pool_id, third, 1)
     with pytest.raises(Reverted, match="AlreadyPaid"):
-        chain.claim_round_reward(pool_id, third.round_id, third.prove(1), key="again", sender=operator)
+        chain.claim_round_reward(pool_id, third, prove(chain, store, third, 1), key="again", sender=operator)
     # Client 2 was excluded: no path leads to it.
     with pytest.raises(Reverted, match="NotMember"):
-        wrong = replace(third.prove(1), client=2)
-        chain.claim_round_reward(pool_id, third.round_id, wrong, key="wrong", sender=operator)
+        wrong = replace(prove(chain, store, third, 1), client=2)
+        chain.claim_round_reward(pool_id, third, wrong, key="wrong", sender=operator)
+    assert [member.client for member in list_memberships(load_round(chain, store, third))] == [1, 3, 4]
+    # A round that was not finalised pays nobody, and says so before anything is sent.
+    opened = chain.open_round(task_id, federation.aggregator, key="open/4", sender=operator).find("RoundOpened")
+    with pytest.raises(NotFoundError, match="finalised round"):
+        admit(chain, store, opened.args["round_id"])
     # An old round can still be admitted, by what the task finalised after it; this pool does not cover it.
-    chain.admit_round(make_admission(chain, second), key="admit/2", sender=operator)
+    chain.admit_round(admit(chain, store, second), key="admit/2", sender=operator)
     with pytest.raises(Reverted, match="NotCovered"):
-        chain.claim_round_reward(pool_id, second.round_id, second.prove(1), key="old", sender=operator)
+        chain.claim_round_reward(pool_id, second, prove(chain, store, second, 1), key="old", sender=operator)
     with pytest.raises(Reverted, match="PoolStillOpen"):
         chain.reclaim_rewards(pool_id, key="early", sender=operator)
     chain.wait_until(pool.until + 1)
@@ -146,17 +153,20 @@ def test_a_strangers_label_is_shown_as_it_can_be():
 # ------------------------------------------------------------------------------------------------------------- rounds
 
 
-class Finished:
-    """A finalised round of two included clients, and what proves its members."""
+@pytest.fixture
+def store(tmp_path):
+    """A store with nothing in it: what a reward is claimed by is on the chain."""
+    return EmbeddedStore(tmp_path / "blocks")
 
-    def __init__(self, round_id, proposal, proposed, members):
-        self.round_id, self.proposal, self.proposed, self.members = round_id, proposal, proposed, members
 
-    def prove(self, client):
-        leaves = [spec.hash_leaf(member.client.to_bytes(4, "big") + member.commitment) for member in self.members]
-        index = [member.client for member in self.members].index(client)
-        path = tuple(spec.compute_inclusion_proof(leaves, index))
-        return Membership(client=client, commitment=self.members[index].commitment, index=index, path=path)
+def prove(chain, store, round_id, client):
+    found = {member.client: member for member in list_memberships(load_round(chain, store, round_id))}
+    return found[client]
+
+
+def admit(chain, store, round_id):
+    events = chain.events(names=("RoundOpened", "Proposed", "Finalised"))
+    return make_admission(load_round(chain, store, round_id), events)
 
 
 def run_round(federation, task_id, key):
@@ -174,25 +184,13 @@ def run_round(federation, task_id, key):
     )
     chain.wait_until(sent.args["challenge_end"] + 1)
     chain.finalise(round_id, outcome, key=f"finalise/{key}", sender=operator)
-    return Finished(round_id, proposal, sent, members)
+    return round_id
 
 
 def run_two_rounds(federation):
     created = federation.chain.create_task(federation.make_task(), key="task", sender=federation.operator)
     task_id = created.find("TaskCreated").args["task_id"]
     return run_round(federation, task_id, "1"), run_round(federation, task_id, "2")
-
-
-def make_admission(chain, round_):
-    names = ("RoundOpened", "Proposed", "Finalised")
-    links = list_head_links(chain.events(names=names), chain.get_round(round_.round_id).task_id)
-    place = [number for number, _ in links].index(round_.round_id)
-    head = spec.ZERO_DIGEST
-    for number, proposal_hash in links[:place]:
-        head = spec.compute_head(head, number, proposal_hash)
-    excluded = spec.keccak256(round_.proposed.args["excluded"])
-    claim = (round_.proposal.fields(), round_.proposed.args["segments_hash"], excluded, spec.keccak256(b""))
-    return Admission(round_id=round_.round_id, arguments=(claim, 3, head, links[place + 1 :]))
 
 
 def fund(federation, task_id):
