@@ -14,10 +14,18 @@ from ledger.audit.published import decode_published
 from ledger.errors import FedtrailError
 from ledger.layout import KNOWN_TERMS
 from ledger.records import Fetched, RoundRecord
+from ledger.spec.masking import decode_masking
+from ledger.spec.noise import decode_noise
 
 Update = NDArray[np.int32]
 JudgeCohort = Callable[[spec.Validation, Sequence[Update], Sequence[int], Update | None], spec.Rejections]
 _UNAVAILABLE = 801
+_READERS: Mapping[str, Callable[[str], object]] = {
+    "masking": decode_masking,
+    "noise": decode_noise,
+    "validation": lambda text: spec.decode_validation(text.encode("ascii")),
+}
+"""What reads each of KNOWN_TERMS."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,18 +52,23 @@ def read_validation(record: RoundRecord) -> spec.Validation | None:
     if record.layout is None:
         layout = Fetched(cid=f"of sha256 {record.task.layout_digest.hex()}", data=None)
         raise make_gap(layout, "the layout with the terms of the task", record)
-    for name, _ in record.layout.terms:
-        if name not in KNOWN_TERMS:
-            raise _unknown(record, name, "this version does not know it")
+    for name, said in record.layout.terms:
+        _read_term(record, name, said)
     text = record.layout.term("validation")
     if text is None:
         return None
     if record.task.rule is spec.Rule.SUM32 and record.task.rule_param:
         raise _unknown(record, "validation", "updates under masks cannot be compared")
+    return spec.decode_validation(text.encode("ascii"))
+
+
+def _read_term(record: RoundRecord, name: str, text: str) -> None:
+    if name not in KNOWN_TERMS:
+        raise _unknown(record, name, "this version does not know it")
     try:
-        return spec.decode_validation(text.encode("ascii"))
-    except spec.NotCanonical as error:
-        raise _unknown(record, "validation", error.message) from error
+        _READERS.get(name, str)(text)
+    except spec.SpecError as error:
+        raise _unknown(record, name, error.message) from error
 
 
 def _unknown(record: RoundRecord, term: str, why: str) -> errors.UnknownTerm:

@@ -11,6 +11,7 @@ from round_maker import DOMAIN, LAYOUT, SIZE, RoundMaker, fetched, make_task, up
 
 from ledger import spec
 from ledger.audit import cohorts, replay
+from ledger.layout import KNOWN_TERMS
 from ledger.records import NOTHING, Grade, RoundRecord, Verdict
 
 LOOSE = "stale(95)+duplicate(99)+norm(500)+faint(10)+distance(500)"
@@ -118,6 +119,8 @@ def test_who_is_excluded_as_unavailable_is_no_part_of_the_cohort() -> None:
     [
         pytest.param([("shape", "round")], "FT803", id="unknown"),
         pytest.param([("validation", "norm(3)")], "FT803", id="unreadable"),
+        pytest.param([("masking", "?")], "FT803", id="unreadable-masking"),
+        pytest.param([("noise", "?")], "FT803", id="unreadable-noise"),
         pytest.param([("validation", LOOSE), ("zone", "1")], "FT803", id="unknown-beside-a-known-one"),
     ],
 )
@@ -126,6 +129,10 @@ def test_a_term_that_cannot_be_judged_never_passes_and_accuses_nobody(terms: lis
         report = replay(with_terms(make_round(reasons=reasons), terms))
         assert [(f.clause, f.error.code) for f in report.findings] == [("12", code)]
         assert report.verdict is Verdict.INCOMPLETE
+
+
+def test_every_known_term_has_what_reads_it() -> None:
+    assert tuple(cohorts._READERS) == KNOWN_TERMS
 
 
 def test_an_update_that_is_broken_is_found_under_unknown_terms_too() -> None:
