@@ -32,6 +32,9 @@ def print_result(script: Script, result: RunResult, *, fmt: str, fresh: bool) ->
         rows = [_describe_for_people(label, result, item) for item in result.rounds]
         print_rows("run", rows, fmt=fmt, columns=(*_BEFORE, *accuracies, *_AFTER))
         print_convictions(result)
+        for item in result.rounds:
+            if item.problem:
+                click.echo(f"\nround {item.task_number} has no sum: {item.problem}; its model is the one before")
         print_rewards(result)
         print_chart(label, result)
         print_costs(result, fresh=fresh)
@@ -69,6 +72,7 @@ def _describe(result: RunResult, item: RoundResult) -> dict[str, Any]:
         "conviction": None if item.conviction is None else _describe_conviction(item.conviction),
         "block": item.block,
         "gas": item.gas_used,
+        "problem": item.problem,
         "paid": [{"client": f"c{client}", "wei": str(wei)} for client, wei in item.paid],
         "seconds": item.seconds,
         "grade": item.grade,

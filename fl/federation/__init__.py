@@ -178,7 +178,7 @@ class Federation:
             model, cid = outcome, record.model.cid
         elif report.verdict is Verdict.FAIL and self.script.run.dispute:
             conviction = self._convict(roster, plan, record, report)
-        masking.forget(self.ctx, masks)
+        masking.forget(masks)
         result = self._describe(roster, plan, record, report, refusals, model)
         result = replace(result, conviction=conviction, paid=paid)
         return replace(result, seconds=time.perf_counter() - started, training_seconds=training), model, cid
@@ -304,6 +304,7 @@ class Federation:
             gas_used=self.chain.gas_used(self.ctx.key(*plan.key()) + "/"),
             seconds=0.0,
             training_seconds=0.0,
+            problem=masking.find_problem(self.ctx, plan),
             report=report,
         )
 

@@ -130,7 +130,6 @@ def propose(
         try:
             reveals = unmask(ctx, roster, plan, masks, collected.tables)
         except UnmaskingFailed as error:
-            ctx.tell("unmask", plan.number, 0, 1, error.message)
             silent = error.detail["silent"]
             collected = _without(collected, silent if isinstance(silent, list) else [])
             if len(collected.members) >= collected.task.quorum:

@@ -215,12 +215,17 @@ def _may_answer(masks: Masks, client: int, survivors: Collection[int]) -> bool:
     return kept["answered"] == digest
 
 
-def forget(ctx: Context, masks: Masks | None) -> None:
+def find_problem(ctx: Context, plan: RoundPlan) -> str:
+    """Return why the masks of a round could not be removed; nothing where they could, or nobody tried."""
+    kept = ctx.journal.get_note(ctx.key(*plan.key("unmask"))) or {}
+    return str(UnmaskingFailed(round_id=plan.round_id, what=kept["what"])) if "what" in kept else ""
+
+
+def forget(masks: Masks | None) -> None:
     """Delete what clients kept of a round that is over."""
     if masks is not None:
         for client in masks.setting.roster:
             masks.file_of(client).unlink(missing_ok=True)
-        ctx.tell("mask", 0, 1, 1)
 
 
 # ------------------------------------------------------------------------------------------------------------ files

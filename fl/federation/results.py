@@ -14,7 +14,7 @@ class Progress:
     """One step of a run, for a progress display."""
 
     stage: str
-    """set-up, train, commit, publish, attest, aggregate, replay, finalise, score, reward or twin."""
+    """set-up, mask, train, commit, publish, attest, aggregate, replay, finalise, score, reward or twin."""
     round: int
     """Round of the run, 0 during set-up."""
     rounds: int
@@ -86,6 +86,8 @@ class RoundResult:
     """Wall time of the round."""
     training_seconds: float
     """Part of it spent on training and quantising: what plain federated learning does too."""
+    problem: str = ""
+    """Why a masked round ended without a sum; empty where it did not."""
     report: AuditReport
     """The replay."""
     paid: tuple[tuple[int, int], ...] = ()

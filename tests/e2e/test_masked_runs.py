@@ -111,6 +111,7 @@ def test_below_the_threshold_a_round_is_abandoned_and_no_seed_is_shown(
     federation = Federation.start(project, write_script(**sections, events=events))
     first, second = federation.run().rounds
     assert (first.verdict, second.verdict) == (Verdict.NOTHING, Verdict.PASS)
+    assert first.problem.startswith("FT612: round ") and "cannot be unmasked" in first.problem and not second.problem
     record = record_of(project, first.round_id)
     assert (record.phase, record.aux) == (spec.Phase.ABANDONED, b"")
     assert {reason for _, reason in record.exclusions} == {801}
