@@ -25,7 +25,7 @@ COMMAND = re.compile(r"^    ((?:fedtrail|python3) .*)$", re.MULTILINE)
 NEEDS_A_KEY_OF_BANK_B = "fedtrail checkpoint key bank-b"
 """What somebody else has done before the session of docs/proofs.md."""
 
-PAGES = ("index.md", "proofs.md", "bundle.md", "privacy.md")
+PAGES = ("index.md", "proofs.md", "bundle.md", "monitoring.md", "privacy.md")
 STATUS = {"bundle.md": {5: 8}}
 """Exit status of a page's n-th command, from 0, where it is not 0: a public bundle leaves updates open."""
 ELSEWHERE = {
@@ -70,7 +70,8 @@ def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
     with devnet.running(project.state_dir):
         assert main(["contract", "deploy", "--project", str(project.root), "--format", "ndjson"]) == 0
         project = Project.find(project.root)
-        run_honest(project, "sepsis", run={"name": "sepsis", "rounds": 3, "seed": 5, "rule": {"name": "mean"}})
+        run = {"name": "sepsis", "rounds": 3, "seed": 5, "rule": {"name": "mean"}}
+        run_honest(project, "sepsis", run=run, scores={})
         session = Session(project)
         assert session.run(NEEDS_A_KEY_OF_BANK_B).returncode == 0
         _write_trust(project)
