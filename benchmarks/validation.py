@@ -126,6 +126,7 @@ def main() -> int:
     options = parser.parse_args()
     torch.set_num_threads(1)
     seeds, limits, shares = range(1, options.seeds + 1), ValidationSection(), {}
+    machine = describe_machine()  # the commit that is measured, whatever is committed meanwhile
     for partition in PARTITIONS:
         for name, attack in {"nobody": None, **ATTACKS}.items():
             found = measure(partition, attack, seeds, limits).describe()
@@ -134,7 +135,7 @@ def main() -> int:
             print(f"{partition}, {name}: {told}", flush=True)
     if options.write:
         setting = {"clients": SETTING.clients, "dishonest": DISHONEST, "rounds": SETTING.rounds, "seeds": len(seeds)}
-        head = {"command": f"benchmarks/validation.py --write --seeds {len(seeds)}", **describe_machine()}
+        head = {"command": f"benchmarks/validation.py --write --seeds {len(seeds)}", **machine}
         result = {**head, **setting, "validation": str(limits.validation), "rejected": shares}
         RESULT.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     return 0
