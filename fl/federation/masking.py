@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -87,7 +87,8 @@ def _find_silent(ctx: Context, roster: Roster, plan: RoundPlan, *stages: str) ->
 
 
 @contextlib.contextmanager
-def _refusing(masks: Masks, client: int):  # type: ignore[no-untyped-def]
+def _refusing(masks: Masks, client: int) -> Iterator[None]:
+    """Note why a client does not go on, in place of stopping the others."""
     try:
         yield
     except (MaskingRefused, ShareRejected) as error:
