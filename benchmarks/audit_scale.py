@@ -30,7 +30,7 @@ from ledger.bundle.check import check_bundle
 from ledger.bundle.create import BundleRequest, create_bundle
 from ledger.bundle.format import Level
 from ledger.chain import Chain
-from ledger.index.database import FILE_NAME, open_index
+from ledger.index.opening import FILE_NAME, open_index
 from ledger.index.reading import open_reader
 from ledger.index.source import NodeSource
 from ledger.index.sync import sync

@@ -32,7 +32,7 @@ from ledger import commitments, devnet, signing, spec
 from ledger.aggregation import aggregate, apply_model_step
 from ledger.chain import ETHER, Chain, Network, Order, Role, deploy
 from ledger.history import to_content
-from ledger.index.database import FILE_NAME, open_index
+from ledger.index.opening import FILE_NAME, open_index
 from ledger.index.source import NodeSource
 from ledger.index.sync import sync
 from ledger.index.verify import ProvenSource, verify_index

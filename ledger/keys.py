@@ -28,6 +28,7 @@ DEVNET_PASSWORD = "devnet"
 
 _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}")
 _OLD_KEY = re.compile(r"(.+)\.(\d+)")
+_ADDRESS = re.compile("(0x)?[0-9a-f]{40}")
 
 
 def password_for(network: Network, *, name: str = "signing key", confirm: bool = False) -> str:
@@ -105,10 +106,17 @@ class Keystore:
         """
         from eth_utils.address import to_checksum_address
 
-        try:
-            return to_checksum_address("0x" + self._read(name, version)["address"].removeprefix("0x"))
-        except (KeyError, ValueError, AttributeError):
-            raise ConfigurationError(f"key '{name}' is no keystore file: it names no address") from None
+        return to_checksum_address(self.plain_address(name, version=version))
+
+    def plain_address(self, name: str, *, version: int | None = None) -> str:
+        """Return the address of a key without its password, 0x hex in lower case, at once.
+
+        Raises: UsageError, KeyMissing; ConfigurationError: the file is no keystore.
+        """
+        address = self._read(name, version).get("address")
+        if not isinstance(address, str) or not _ADDRESS.fullmatch(address.lower()):
+            raise ConfigurationError(f"key '{name}' is no keystore file: it names no address")
+        return "0x" + address.lower().removeprefix("0x")
 
     def rotate(self, name: str, password: str) -> str:
         """Put a new key in the place of a key, which is kept as NAME.N.json, and return the new address.

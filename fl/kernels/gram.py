@@ -1,10 +1,10 @@
 """A kernel for inner products of clamped integer vectors, exact through doubles and int64.
 
-A block of coordinates is clamped and converted to doubles once. Clients are then taken in tiles of 4 by 4, of which only
-the lower triangle is computed: a step multiplies one vector of 4 clients, which stay in the first level of the cache,
-with that of 4 others, and adds to 16 accumulators in registers. A coordinate is below 2**23 in magnitude, so that the
-at most 64 products that a lane adds up in a block are below 2**52: doubles hold every partial sum. Blocks are added lane
-by lane in int64, over at most 2**16 coordinates below 2**62.
+A block of coordinates is clamped and converted to doubles once. Clients are then taken in tiles of 4 by 4, of which
+only the lower triangle is computed: a step multiplies one vector of 4 clients, which stay in the first level of the
+cache, with that of 4 others, and adds to 16 accumulators in registers. A coordinate is below 2**23 in magnitude, so
+that the at most 64 products that a lane adds up in a block are below 2**52: doubles hold every partial sum. Blocks are
+added lane by lane in int64, over at most 2**16 coordinates below 2**62.
 """
 
 from __future__ import annotations
@@ -59,9 +59,10 @@ def get_width() -> int:
 def compile_gram() -> Compiled:
     """Return a function (rows, tiles, start, stop, memory, out, bound) over whole steps from start on.
 
-    It adds to out, int64[tiles, tiles, TILE, TILE, get_width()], the inner products of clamped rows, tile (i, j) for all
-    j <= i, each as what the lanes of a vector add up to.
-    rows: TILE * tiles of them. memory: float64[TILE * tiles, STRIDE].
+    It adds to out, int64[tiles, tiles, TILE, TILE, get_width()], the inner products of clamped rows, each as what the
+    lanes of a vector add up to, tile (i, j) for all j <= i.
+
+    Args, when called: rows: TILE * tiles pointers. memory: float64[TILE * tiles, STRIDE].
     """
     function, builder = start_function(*_ARGUMENTS)
     rows, tiles, start, stop, memory, out, bound = function.args

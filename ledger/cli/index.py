@@ -35,7 +35,7 @@ def index() -> None:
 
 
 def _get_path(session: Session) -> Path:
-    from ledger.index.database import FILE_NAME
+    from ledger.index.opening import FILE_NAME
 
     return session.project.state_dir / FILE_NAME
 
@@ -61,7 +61,7 @@ def sync_(session: Session, finality: str, blobs: bool, fmt: str) -> None:
     Each batch is kept when it is read: an interrupted sync goes on where it was. Exit status 4: a block was taken away
     that had counted as final, or the chain was reset (FT405).
     """
-    from ledger.index.database import open_index
+    from ledger.index.opening import open_index
     from ledger.index.source import NodeSource
     from ledger.index.sync import sync
 
@@ -111,7 +111,8 @@ def _to_error(reorg: Reorg, result: SyncResult) -> Reorganised:
 @project_options
 def status(session: Session, fmt: str) -> None:
     """Show how far the index is, what it holds, and whether it was verified. Works offline, too."""
-    from ledger.index.database import get_epoch, open_index, reading
+    from ledger.index.database import get_epoch
+    from ledger.index.opening import open_index, reading
 
     path = _get_path(session)
     with closing(open_index(path)) as db, reading(db):
@@ -182,7 +183,7 @@ def verify_(session: Session, blobs: bool, fmt: str) -> None:
 
     Exit status 7: it differs. 8: blobs that it was made from are missing now. Reports say whether their index passed.
     """
-    from ledger.index.database import open_index
+    from ledger.index.opening import open_index
     from ledger.index.verify import ProvenSource, verify_index
 
     with progress_bar() as bar, closing(open_index(_get_path(session))) as db:
@@ -233,7 +234,7 @@ def rebuild_(session: Session, new_epoch: bool, blobs: bool, fmt: str) -> None:
 
     With --new-epoch, after a reset (FT405): keep all that is there, and begin a new epoch behind it.
     """
-    from ledger.index.database import open_index
+    from ledger.index.opening import open_index
     from ledger.index.rebuild import rebuild
     from ledger.index.source import NodeSource
     from ledger.index.sync import sync
@@ -265,8 +266,8 @@ def export_(session: Session, kind: str, output: Path | None, fmt: str) -> None:
     Labels and contacts of participants and the access log stay here.
     """
     from ledger.exports.prov_of_index import export_prov
-    from ledger.index.database import open_index
     from ledger.index.export import export_index
+    from ledger.index.opening import open_index
 
     target = output or Path(f"ledger-index{_ENDINGS.get(kind, '-' + kind)}")
     if kind == "prov-jsonld":

@@ -90,7 +90,7 @@ fail_option = click.option(
 
 def find_path(session: Session) -> Path:
     """Return where the project's index is."""
-    from ledger.index.database import FILE_NAME
+    from ledger.index.opening import FILE_NAME
 
     return session.project.state_dir / FILE_NAME
 
@@ -113,11 +113,11 @@ def find_folder(session: Session) -> Path:
 
 def take_in_signoffs(session: Session) -> None:
     """Put statements that are files into the index, which may have been built anew since."""
-    from ledger.index import signoffs
-    from ledger.index.database import open_index
-
     folder = find_folder(session)
     if folder.is_dir() and find_path(session).exists():
+        from ledger.index import signoffs
+        from ledger.index.opening import open_index
+
         with closing(open_index(find_path(session))) as index:
             signoffs.store(index, signoffs.read_files(folder))
 
@@ -148,7 +148,7 @@ def find_scope(session: Session, reader: Reader, run_name: str | None, task_id: 
 
 def name_keys(session: Session) -> dict[str, str]:
     """Return the names of this project's keys by address, 0x hex in lower case."""
-    return {session.keys.address(name).lower(): name for name in session.keys.names()}
+    return {session.keys.plain_address(name): name for name in session.keys.names()}
 
 
 def read_warnings(session: Session, as_of: AsOf, place: Place) -> list[str]:
@@ -180,7 +180,7 @@ def describe_as_of(as_of: AsOf) -> dict[str, Any]:
 
 def log_access(session: Session, action: str, target: str, outcome: str) -> None:
     """Note who looked at what, as this machine knows them; an index that cannot be written is said to be so."""
-    from ledger.index.database import now, open_index, writing
+    from ledger.index.opening import now, open_index, writing
 
     try:
         with closing(open_index(find_path(session))) as index, writing(index):
@@ -192,7 +192,7 @@ def log_access(session: Session, action: str, target: str, outcome: str) -> None
 
 def keep_verdict(session: Session, record: RoundRecord, report: AuditReport) -> None:
     """Note in the index what a replay established, so that reports know it; without an index nothing is noted."""
-    from ledger.index.database import open_index
+    from ledger.index.opening import open_index
     from ledger.index.verdicts import record_replay
 
     if find_path(session).exists():

@@ -34,7 +34,7 @@ participant_argument = click.argument("who", metavar="PARTICIPANT")
 @project_options
 def set_(session: Session, who: str, label: str, contact: str | None, place: Place) -> None:
     """Call PARTICIPANT (number or key name), and whoever has the same owner, LABEL."""
-    from ledger.index.database import open_index, writing
+    from ledger.index.opening import open_index, writing
 
     if not label.isprintable() or not 1 <= len(label) <= 100:
         raise UsageError(f"a label is 1 to 100 printable characters, not {label!r}")
@@ -55,7 +55,7 @@ def set_(session: Session, who: str, label: str, contact: str | None, place: Pla
 @project_options
 def erase(session: Session, who: str, yes: bool, place: Place) -> None:
     """Forget the name and contact of PARTICIPANT's organisation: their bytes are overwritten in the index."""
-    from ledger.index.database import open_index
+    from ledger.index.opening import open_index
 
     owner = _find_owner(session, who, place)
     if not yes:
@@ -76,7 +76,7 @@ def erase(session: Session, who: str, yes: bool, place: Place) -> None:
 
 def _erase(index: sqlite3.Connection, owner: str) -> int:
     """Overwrite a name and contact, in the file and in its log of writes; return how many there were."""
-    from ledger.index.database import now
+    from ledger.index.opening import now
 
     index.execute("PRAGMA secure_delete=ON")
     change = "UPDATE org SET label = NULL, contact = NULL, salt = NULL, erased_at = ? WHERE org = ?"

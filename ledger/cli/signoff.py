@@ -115,7 +115,7 @@ def _find_round(reader: Reader, task: int | None, number: int | None) -> tuple[i
 def sign_and_keep(session: Session, statement: Signoff, key: str) -> Signoff:
     """Sign a statement with a key of the project, write its file, and put it into the index."""
     from ledger.index import signoffs
-    from ledger.index.database import open_index
+    from ledger.index.opening import open_index
 
     signed = signoffs.sign(statement, session.keys.load(key, session.password()))
     signoffs.write_file(signed, find_folder(session))

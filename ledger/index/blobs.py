@@ -15,9 +15,10 @@ from ledger import spec
 from ledger.chain.views import Event
 from ledger.history import fetch, fetch_block, get_max_bytes, to_cid
 from ledger.index.columns import Row
-from ledger.index.database import now, replace_facts, writing
+from ledger.index.database import replace_facts
 from ledger.index.event_rows import decode_event
 from ledger.index.facts import rows_of, rows_of_list, rows_of_manifest
+from ledger.index.opening import now, writing
 from ledger.records import Fetched
 from ledger.store import ContentStore
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from ledger.errors import MissingExtra, UsageError
-from ledger.index.database import list_tables, list_views
+from ledger.index.opening import list_tables, list_views
 
 FORMATS = ("csv", "ndjson", "parquet", "sqlite")
 PRIVATE = ("org", "access_log")

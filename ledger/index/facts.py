@@ -7,7 +7,6 @@ lower case, amounts decimal text in wei with an integer in gwei beside it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from importlib import resources
 
 from eth_utils.crypto import keccak
 
@@ -19,8 +18,6 @@ from ledger.index import dispute_facts, round_facts, statement_facts
 from ledger.index.columns import Maker, Row, to_hex
 from ledger.index.round_facts import make_commitment
 
-SCHEMA = resources.files("ledger.index").joinpath("facts.sql").read_text("utf-8")
-"""Tables, indexes and views of facts; they refer to the tables of ledger.sql."""
 SILENT = frozenset({"BondReleased", "CallSalt", "EIP712DomainChanged", "RoleAdminChanged"})
 """Events that hold no fact of their own: Unlocked tells the bond that BondReleased is about."""
 

@@ -18,8 +18,7 @@ from types import TracebackType
 from typing import Any
 
 from ledger.errors import ConfigurationError, NotFoundError, UsageError
-from ledger.index import signoffs
-from ledger.index.database import VERSION
+from ledger.index.opening import VERSION
 
 Value = str | int | float | None
 """Of a parameter."""
@@ -232,8 +231,11 @@ def _shadow(connection: sqlite3.Connection, block: int) -> None:
     for table, counts in _SHADOWS.items():
         connection.execute(f"CREATE TEMP VIEW {table} AS SELECT * FROM main.{table} WHERE {counts.format(int(block))}")
     connection.execute("CREATE TEMP TABLE signoff AS SELECT * FROM main.signoff")
-    valid = [(int(statement.is_signed), statement.digest) for statement in signoffs.load(connection)]
-    connection.executemany("UPDATE temp.signoff SET valid = ? WHERE digest = ?", valid)
+    if connection.execute("SELECT 1 FROM temp.signoff LIMIT 1").fetchone():
+        from ledger.index import signoffs  # signatures and all that they need, where there is one to check
+
+        valid = [(int(statement.is_signed), statement.digest) for statement in signoffs.load(connection)]
+        connection.executemany("UPDATE temp.signoff SET valid = ? WHERE digest = ?", valid)
     for (sql,) in connection.execute(
         "SELECT sql FROM main.sqlite_master WHERE type = 'view' ORDER BY rowid"
     ).fetchall():

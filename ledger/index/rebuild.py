@@ -9,10 +9,11 @@ from pathlib import Path
 
 from ledger.errors import ConfigurationError
 from ledger.index.blobs import read_blobs
-from ledger.index.database import list_tables, open_index, replace_facts, writing
+from ledger.index.database import replace_facts
 from ledger.index.event_rows import decode_event
 from ledger.index.export import write_copy
 from ledger.index.facts import rows_of
+from ledger.index.opening import list_tables, open_index, writing
 from ledger.index.source import Source
 from ledger.index.sync import Observer, SyncResult, ignore, sync
 from ledger.store import ContentStore

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from ledger import signing, spec
 from ledger.errors import NotCanonical, UsageError
-from ledger.index.database import writing
+from ledger.index.opening import writing
 
 if TYPE_CHECKING:
     from eth_account.signers.local import LocalAccount

@@ -23,8 +23,8 @@ from ledger.index.database import (
     mark_finality,
     orphan_blocks,
     put_block,
-    writing,
 )
+from ledger.index.opening import writing
 from ledger.index.source import Block, Fingerprint, Heads, Moved, Source
 from ledger.store import ContentStore
 

@@ -6,7 +6,7 @@ import json
 import sqlite3
 from importlib.metadata import version
 
-from ledger.index.database import now, writing
+from ledger.index.opening import now, writing
 from ledger.records import AuditReport, RoundRecord
 
 

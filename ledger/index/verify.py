@@ -22,7 +22,8 @@ from ledger.errors import BadProof, Pruned, Unavailable, UsageError, WrongIndex
 from ledger.evidence.fetching import fetch_block_receipts
 from ledger.evidence.headers import Header, may_contain
 from ledger.evidence.receipts import RawLog, compute_receipts_root, decode_logs
-from ledger.index.database import get_epoch, get_tip, list_fact_tables, now, open_index, reading, writing
+from ledger.index.database import get_epoch, get_tip
+from ledger.index.opening import list_fact_tables, now, open_index, reading, writing
 from ledger.index.source import Log, NodeSource, Source, make_log
 from ledger.index.sync import Observer, ignore, sync
 from ledger.store import ContentStore

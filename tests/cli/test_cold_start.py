@@ -9,7 +9,21 @@ import sys
 import pytest
 from command_line import COMMAND
 
-HEAVY = ("torch", "llvmlite", "numpy", "web3", "eth_account", "pydantic", "ipfshttpclient", "cryptography", "rich", "yaml")
+HEAVY = (
+    *("torch", "llvmlite", "numpy", "web3", "eth_account", "eth_utils", "pydantic", "ipfshttpclient", "cryptography"),
+    *("rich", "yaml"),
+)
+    "torch",
+    "llvmlite",
+    "numpy",
+    "web3",
+    "eth_account",
+    "pydantic",
+    "ipfshttpclient",
+    "cryptography",
+    "rich",
+    "yaml",
+)
 CPU_SECONDS = 0.4
 
 PROBE = """
@@ -27,6 +41,14 @@ def test_simple_commands_import_nothing_heavy(arguments: list[str]) -> None:
     code = PROBE.format(arguments=arguments, heavy=HEAVY)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert done.stderr.splitlines()[-1] == "0 []", done.stderr
+
+
+def test_asking_an_index_imports_nothing_heavy() -> None:
+    asking = "import ledger.cli.audit, ledger.cli.indexed, ledger.project, ledger.reports.running, ledger.index.reading"
+    heavy = [name for name in HEAVY if name != "rich"]  # which draws the answer
+    code = f"{asking}, sys; print([name for name in {heavy!r} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.strip() == "[]"
 
 
 def test_help_needs_little_time() -> None:

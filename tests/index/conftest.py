@@ -10,7 +10,7 @@ import pytest
 from indexed_ledger import Ledger, deploy_ledger
 
 from ledger import devnet
-from ledger.index.database import open_index
+from ledger.index.opening import open_index
 
 
 @pytest.fixture(scope="session")

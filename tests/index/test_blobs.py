@@ -15,8 +15,8 @@ from ledger.audit import replay
 from ledger.chain import Role
 from ledger.errors import Unavailable, UsageError
 from ledger.history import load_round
-from ledger.index.database import open_index
 from ledger.index.event_rows import iter_events
+from ledger.index.opening import open_index
 from ledger.index.source import NodeSource
 from ledger.index.sync import sync
 from ledger.index.verify import IndexReport, ProvenSource, verify_index

@@ -14,7 +14,7 @@ from crashing import in_child
 from indexed_ledger import Ledger, follow, one
 
 from ledger.index import database, export, rebuild, sync
-from ledger.index.database import open_index
+from ledger.index.opening import open_index
 from ledger.index.verify import ProvenSource, verify_index
 
 pytestmark = pytest.mark.chain

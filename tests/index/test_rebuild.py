@@ -9,7 +9,7 @@ import pytest
 from indexed_ledger import Ledger, deploy_ledger, follow, one
 
 from ledger.errors import ChainReset, ConfigurationError
-from ledger.index.database import open_index
+from ledger.index.opening import open_index
 from ledger.index.rebuild import rebuild
 from ledger.index.sync import sync
 from ledger.index.verify import ProvenSource, verify_index

@@ -19,7 +19,7 @@ from indexed_ledger import one
 from ledger.chain.views import Event
 from ledger.errors import ChainError
 from ledger.evidence.headers import Header
-from ledger.index.database import open_index
+from ledger.index.opening import open_index
 from ledger.index.source import Block, Fingerprint, Heads, Log, Moved
 from ledger.index.sync import sync
 

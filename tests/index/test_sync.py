@@ -13,7 +13,7 @@ from indexed_ledger import Ledger, deploy_ledger, follow, less_sure, one
 from ledger import devnet as devnets
 from ledger.errors import ChainError, ChainReset, ConfigurationError, NotFoundError
 from ledger.evidence.headers import Header, decode_header
-from ledger.index.database import open_index
+from ledger.index.opening import open_index
 from ledger.index.source import Log, NodeSource
 from ledger.index.sync import Reorg, sync
 from ledger.index.verify import ProvenSource, verify_index
