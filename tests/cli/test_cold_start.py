@@ -13,17 +13,6 @@ HEAVY = (
     *("torch", "llvmlite", "numpy", "web3", "eth_account", "eth_utils", "pydantic", "ipfshttpclient", "cryptography"),
     *("rich", "yaml"),
 )
-    "torch",
-    "llvmlite",
-    "numpy",
-    "web3",
-    "eth_account",
-    "pydantic",
-    "ipfshttpclient",
-    "cryptography",
-    "rich",
-    "yaml",
-)
 CPU_SECONDS = 0.4
 
 PROBE = """
