@@ -36,6 +36,7 @@ _CLAUSES = {
     "wrong-model": "9",
     "wrong-weight": "11",
     "wrong-distance": "11",
+    "wrong-seed": "11",
 }
 """Faults that a replay finds, and the check that finds them."""
 
@@ -263,8 +264,9 @@ def _dispute(session: Session, round_id: int, plan: Plan, *, ticket: bool) -> di
 def _describe_outcome(receipt: Receipt) -> dict[str, Any]:
     """Return what the court found, and whom it made pay at once, from the events of its transaction."""
     found = {event.name: event.args for event in receipt.events}
-    proven, slashed = found.get("FraudProven", {}), found.get("Slashed")
-    values = {name: proven[name] for name in ("coordinate", "claimed", "recomputed") if name in proven}
+    proven, slashed = found.get("FraudProven") or found.get("SeedFraudProven", {}), found.get("Slashed")
+    names = ("coordinate", "owner", "peer", "claimed", "recomputed")
+    values = {name: proven[name] for name in names if name in proven}
     if slashed is not None:
         values["slashed_participant"] = slashed["id"]
     return {**values, "phase": "voided" if "Voided" in found else "unchanged"}

@@ -198,3 +198,20 @@ def test_an_aggregator_that_states_other_survivors_than_it_asks_for_is_told_noth
     kept = [note for key, note in federation.journal.notes("").items() if f"/run/{federation.script.run.name}/" in key]
     assert not any("reveals" in note for note in kept)
     assert [note["silent"] for note in kept if "silent" in note] == [sorted(m.client for m in record.members)]
+
+
+def test_dispute_open_has_a_proposal_voided_that_keeps_a_seed_back(
+    project: Project, write_script: ScriptWriter, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from fl.federation import aggregator
+    from ledger.cli import main
+
+    honest = aggregator.unmask
+    monkeypatch.setattr(aggregator, "unmask", lambda *args: honest(*args)[:-1])
+    script = write_script(**MASKED)
+    assert main(["run", "start", str(script), "--project", str(project.root), "--format", "json"]) == 7
+    capsys.readouterr()  # what the run printed
+    where = ["--project", str(project.root), "--format", "json", "--run", script.stem]
+    assert main(["dispute", "open", "1", "--kind", "wrong-seed", *where]) == 0
+    told = json.loads(capsys.readouterr().out)["data"]
+    assert (told["proof"], told["peer"], told["phase"]) == ("proveReveal", spec.SELF, "voided")
