@@ -62,6 +62,7 @@ def updates_of(n: int, d: int):
     st.sampled_from([3, BOUND]),
 )
 @example(decode_composition(b"linkage+geometric-median@9"), [[0] * 5], 0, BOUND)
+@example(decode_composition(b"guarded-mean@9"), [[0] * 5, [1] * 5, [7] * 5], 0, BOUND)
 def test_the_fast_path_gives_the_bits_of_the_specification(composition, updates, seed, bound):
     context = make_context(len(updates), seed)
     rows = [[max(-bound, min(bound, x)) for x in row] for row in updates]
@@ -132,8 +133,18 @@ def test_drop_leaves_out_what_is_longer_than_so_many_times_the_median():
 
 def test_drop_measures_against_all_updates_whoever_is_left():
     assert by_spec("multi-krum(2)+drop(1)+mean@1", [[0], [1], [5], [6], [90]]) == [3]
-    mixed = by_spec("nnm+drop(1)+mean@1", [[1], [1], [4], [5]])
-    assert mixed == [2], "sums of three, 6 6 10 10, are compared with three times the median 1: the shortest stay"
+    # Sums of three, 6 6 10 10, are compared with so many times three times the median 1.
+    assert by_spec("nnm+drop(3)+mean@1", [[1], [1], [4], [5]]) == [2], "up to 9"
+    assert by_spec("nnm+drop(4)+mean@1", [[1], [1], [4], [5]]) == [3], "up to 12: rdiv(32, 12)"
+    assert by_spec("nnm+drop(1)+mean@1", [[1], [1], [4], [5]]) == [2], "nobody is, and the shortest stay"
+
+
+def test_a_stage_reckons_with_a_minority_however_few_are_left():
+    # dnc leaves three of five. The next one takes one of them for dishonest, not two, and leaves two.
+    updates = [[0], [1], [2], [40], [-60]]
+    context, rows = make_context(5), ListRows(updates)
+    assert len(select(decode_composition(b"dnc+mean@2"), rows, context)) == 3
+    assert len(select(decode_composition(b"dnc+dnc+mean@2"), rows, context)) == 2
 
 
 def test_who_was_left_out_is_not_counted_as_dishonest():
@@ -180,11 +191,10 @@ def test_cosine_dnc_sees_directions_and_no_lengths():
     assert grams.select_off_median(grams.compute_gram(longer), 2, grams.square_repeatedly) == [0, 1, 2, 3]
 
 
-def test_cosine_dnc_measures_from_the_median_so_that_a_large_minority_does_not_shift_the_middle():
-    honest = [[100, y] for y in (-20, -10, 0, 10, 20)]
-    assert grams.select_off_median(grams.compute_gram(honest + [[0, 100]] * 4), 4, grams.square_repeatedly) == [
-        *range(5)
-    ]
+def test_cosine_dnc_measures_from_the_median_since_outliers_move_the_mean():
+    # From the mean direction of all five the honest second one would be farther than the fourth, which is not.
+    updates = [[10, 2], [10, -1], [10, 1], [6, 6], [3, 9]]
+    assert grams.select_off_median(grams.compute_gram(updates), 2, grams.square_repeatedly) == [0, 1, 2]
 
 
 def test_a_cosine_is_that_of_the_angle_and_none_where_a_vector_is_zero():
