@@ -131,6 +131,7 @@ def main() -> int:
     parser.add_argument("--write", action="store_true", help="keep the result")
     parser.add_argument("--quick", action="store_true", help="one seed, few trials")
     options = parser.parse_args()
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout.strip()
     started, seeds = time.time(), SEEDS[:1] if options.quick else SEEDS
     rows = []
     for clients in CLIENTS:
@@ -148,9 +149,7 @@ def main() -> int:
     attacks = [attack(1.0, 1, trials), attack(2.0, 1, trials), attack(3.0, 5, trials // 5)]
     result = {
         "command": "benchmarks/privacy_accuracy.py --write",
-        "commit": subprocess.run(
-            ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True
-        ).stdout.strip(),
+        "commit": commit,
         "host": f"{platform.machine()}, Python {platform.python_version()}, numpy {np.__version__}",
         "seeds": list(seeds),
         "seconds": round(time.time() - started),
