@@ -55,7 +55,8 @@ def _lead(gram: Rows) -> Rows:
     """Return the leading eigenvector of centred vectors, its largest entry above 0."""
     means = gram.mean(axis=0)
     lead: Rows = np.linalg.eigh(gram - means[:, None] - means[None] + gram.mean())[1][:, -1]
-    return lead * np.sign(lead[np.argmax(np.abs(lead))])
+    turned: Rows = lead * np.sign(lead[np.argmax(np.abs(lead))])
+    return turned
 
 
 def _lowest(scores: Rows, count: int) -> Slots:

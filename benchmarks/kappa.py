@@ -173,7 +173,9 @@ def main() -> int:
 
 def _read(command: str) -> list[dict[str, object]]:
     """Return what the same command has kept already: one that was broken off goes on."""
-    kept = json.loads(RESULT.read_text(encoding="utf-8")) if RESULT.exists() else {"command": ""}
+    if not RESULT.exists():
+        return []
+    kept = json.loads(RESULT.read_text(encoding="utf-8"))
     return list(kept["rows"]) if kept["command"] == command else []
 
 
