@@ -13,7 +13,7 @@ import pytest
 from crashing import in_child
 from indexed_ledger import Ledger, follow, one
 
-from ledger.index import database, export, rebuild, sync
+from ledger.index import export, opening, rebuild, sync
 from ledger.index.opening import open_index
 from ledger.index.verify import ProvenSource, verify_index
 
@@ -72,7 +72,7 @@ def test_a_kill_while_the_schema_is_made_leaves_nothing(tmp_path: Path) -> None:
     path = tmp_path / "new.sqlite"
 
     def work() -> None:
-        die_before(database, "_get_version", 2)
+        die_before(opening, "_get_version", 2)
         open_index(path, create=True)
 
     assert in_child(work) == -signal.SIGKILL

@@ -10,7 +10,7 @@ from planted_index import ETHER, START, PlantedIndex, Question, address, digest,
 
 from ledger.chain.views import Role
 from ledger.history import raw_cid
-from ledger.index import database, signoffs
+from ledger.index import database, opening, signoffs
 from ledger.index.reading import open_reader
 from ledger.records import Grade
 from ledger.reports.catalogue import Query, load_all
@@ -405,7 +405,7 @@ def test_q22_tells_every_aggregators_record(planted: PlantedIndex, question: Que
 
 def test_q23_tells_what_the_chain_took_back(planted: PlantedIndex, question: Question) -> None:
     planted.run(rounds=1)
-    with database.writing(planted.db):
+    with opening.writing(planted.db):
         database.orphan_blocks(planted.db, planted.chain, planted.number - 2, "0xff")
     found = question(23)
     assert pick(found.findings, "event", "depth", "past_final") == [("Proposed", 2, 1), ("Finalised", 2, 1)]

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from planted_index import PlantedIndex, address, digest
 
 from ledger.errors import ConfigurationError, NotFoundError, UsageError
-from ledger.index import database
+from ledger.index import database, opening
 from ledger.index.reading import MAX_ROWS, Finality, list_tables, open_reader
 from ledger.index.source import Fingerprint, Heads
 from ledger.reports.catalogue import load_all
@@ -136,7 +136,7 @@ def test_anybodys_sql_works_at_any_block(planted: PlantedIndex) -> None:
 def test_blocks_that_may_still_go_away_count_only_if_asked_for(planted: PlantedIndex) -> None:
     planted.run(rounds=1)
     planted.db.execute("UPDATE block SET finality = 'latest'")
-    with database.writing(planted.db):
+    with opening.writing(planted.db):
         database.mark_finality(planted.db, planted.chain, Heads(latest=9, safe=8, final=6))
     ends = {}
     for finality in Finality:

@@ -16,7 +16,7 @@ from planted_index import PlantedIndex
 
 from ledger.devnet import funded_account
 from ledger.errors import NotCanonical, UsageError
-from ledger.index import database, signoffs
+from ledger.index import opening, signoffs
 from ledger.index.reading import open_reader
 
 STATEMENT = signoffs.Signoff(
@@ -137,7 +137,7 @@ def test_an_index_keeps_statements_and_says_which_are_true(planted: PlantedIndex
     forged = replace(sign(replace(STATEMENT, round_id=1)), name="Somebody Else")
     true = sign(replace(STATEMENT, round_id=1))
     other = sign(replace(STATEMENT, contract="0x" + "2f" * 20))
-    with closing(database.open_index(planted.path)) as index:
+    with closing(opening.open_index(planted.path)) as index:
         signoffs.store(index, [replace(forged, digest="0x" + "11" * 32), true, true, other])
         assert len(signoffs.load(index)) == 3
     with open_reader(planted.path) as reader:

@@ -13,7 +13,7 @@ from ledger import spec
 from ledger.chain.views import Event, Role
 from ledger.devnet import funded_account
 from ledger.evidence.headers import Header
-from ledger.index import database, facts, signoffs
+from ledger.index import database, facts, opening, signoffs
 from ledger.index.source import Block, Fingerprint, Heads, Log
 from ledger.reports.running import Answer
 
@@ -71,7 +71,7 @@ class PlantedIndex:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.db = database.open_index(path, create=True)
+        self.db = opening.open_index(path, create=True)
         named = {"code_hash": "0x" + "cc" * 32, "deploy_block": 0, "deploy_hash": "0x" + "dd" * 32}
         self.chain = database.add_epoch(
             self.db, Fingerprint(chain_id=CHAIN_ID, genesis="0x" + "aa" * 32, contract=LEDGER, **named)
@@ -111,7 +111,7 @@ class PlantedIndex:
             )
             for index, (name, args) in enumerate(events)
         )
-        with database.writing(self.db):
+        with opening.writing(self.db):
             database.put_block(self.db, self.chain, Block(header=header, encoded=b"", logs=logs))
             database.mark_finality(self.db, self.chain, Heads(latest=number, safe=number, final=number))
         return number
