@@ -302,8 +302,15 @@ def test_a_registered_key_that_somebody_swapped_is_noticed_since_clients_read_th
 
 def test_keys_of_small_order_and_unknown_senders_are_rejected() -> None:
     round_ = make_round(5).exchange()
-    with pytest.raises(ShareRejected, match="its key is none"):
-        round_.maskers[1].share({**round_.hellos, 2: bytes(32)})
+    for none in (bytes(32), b"\x01" + bytes(31), b"", bytes(33)):  # nobody is kept out by a neighbour's
+        assert sorted(round_.maskers[1].share({**round_.hellos, 2: none})) == [3, 4, 5]
+        with pytest.raises(ShareRejected, match="its key is none"):
+            round_.maskers[1].open_share({**round_.hellos, 2: none}, round_.sent[2][1])
+    keys = {c: key for c, key in round_.setting.keys.items() if c != 2}
+    stranger = replace(round_.maskers[1], setting=replace(round_.setting, keys=keys))
+    assert sorted(stranger.share(round_.hellos)) == [3, 4, 5]
+    with pytest.raises(ShareRejected, match="the chain holds no key of that client"):
+        stranger.open_share(round_.hellos, round_.sent[2][1])
     without = {c: hello for c, hello in round_.hellos.items() if c != 1}
     with pytest.raises(ShareRejected, match="no peer that said hello"):
         round_.maskers[2].open_share(without, round_.sent[1][2])

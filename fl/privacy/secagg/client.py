@@ -118,10 +118,12 @@ class Masker:
     def share(self, hellos: Mapping[int, bytes]) -> dict[int, bytes]:
         """Return the sealed shares for every peer that said hello, by receiver.
 
+        A peer whose keys are none gets nothing: nobody can keep its neighbours out of a round by them.
+
         Args: hellos: keys of the round by client, as the server tells them.
-        Raises: MaskingRefused: fewer peers than the threshold said hello. ShareRejected: a key is none.
+        Raises: MaskingRefused: fewer peers than the threshold said hello.
         """
-        holders = [peer for peer in self.peers if peer in hellos]
+        holders = [peer for peer in self.peers if peer in hellos and self._can_agree(hellos, peer)]
         self._require_peers(len(holders), "said hello")
         own = split(self.own_seed, holders, self.setting.threshold, source=self._draw(b"own shares"))
         key = split(self.round_key, holders, self.setting.threshold, source=self._draw(b"key shares"))
@@ -191,6 +193,14 @@ class Masker:
         if known not in self._secrets:
             self._secrets[known] = agree(self.round_key, hellos[peer], peer=peer)
         return self._secrets[known]
+
+    def _can_agree(self, hellos: Mapping[int, bytes], peer: int) -> bool:
+        try:
+            self._agree(hellos, peer)
+            self._agree_registered(peer)
+        except ShareRejected:
+            return False
+        return True
 
     @cached_property
     def _registered(self) -> dict[int, bytes]:
