@@ -316,14 +316,21 @@ def test_keys_of_small_order_and_unknown_senders_are_rejected() -> None:
         round_.maskers[2].open_share(without, round_.sent[1][2])
 
 
-def test_a_wrong_share_is_noticed_and_no_wrong_sum_comes_out() -> None:
+@pytest.mark.parametrize(("which", "victim"), [("own_shares", 5), ("key_shares", 3)])
+def test_a_wrong_share_is_done_without_and_no_wrong_sum_comes_out_of_many(which: str, victim: int) -> None:
     round_ = make_round(6, silent={3: "publish", 5: "unmask"}, degree=5, threshold=3, quorum=2).exchange().mask()
     unmasker = round_.unmasker
     answers = [round_.open(round_.ask(c, unmasker.make_request())) for c in (1, 2, 4, 6)]
-    for field_, victim in (("own_shares", 5), ("key_shares", 3)):
-        wrong = {**getattr(answers[0], field_), victim: bytes(33)}
-        with pytest.raises(UnmaskingFailed):
-            unmasker.recover([replace(answers[0], **{field_: wrong}), *answers[1:]])  # type: ignore[arg-type,type-var]
+    right = unmasker.recover(answers)  # type: ignore[arg-type]
+
+    def spoil(answer: object) -> object:
+        return replace(answer, **{which: {**getattr(answer, which), victim: bytes(33)}})  # type: ignore[type-var]
+
+    for liar in range(4):
+        spoiled = [spoil(answer) if at == liar else answer for at, answer in enumerate(answers)]
+        assert unmasker.recover(spoiled) == right  # type: ignore[arg-type]
+    with pytest.raises(UnmaskingFailed, match=f"wrong shares of client {victim}"):
+        unmasker.recover([*map(spoil, answers[:2]), *answers[2:]])  # type: ignore[arg-type]
 
 
 # --------------------------------------------------------------------------------------------- started again, once
@@ -431,5 +438,5 @@ def test_known_gap_a_client_that_seals_wrong_shares_and_leaves_stops_the_round()
     for held in round_.held.values():
         if 3 in held:  # the message was sealed by client 3 and came through unchanged; what it says is no share
             held[3] = replace(held[3], key_share=bytes(33))
-    with pytest.raises(UnmaskingFailed, match="wrong shares of the key of client 3"):
+    with pytest.raises(UnmaskingFailed, match="wrong shares of client 3"):
         round_.unmask()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from fl.privacy.secagg.client import Answer, Request
@@ -64,23 +64,27 @@ class Unmasker:
         own = given.get(owner, b"")
         if len(own) == spec.SEED_BYTES and spec.compute_seed_commitment(own) == commitment:
             return own
-        return self._join(owner, {a.client: a.own_shares[owner] for a in answers if owner in a.own_shares})
+        shares = {a.client: a.own_shares[owner] for a in answers if owner in a.own_shares}
+        return self._join(owner, shares, lambda seed: spec.compute_seed_commitment(seed) == commitment)
 
     def _recover_key(self, peer: int, answers: list[Answer]) -> bytes:
         if peer in self.survivors or peer not in self.hellos:
             # Two survivors that state different seeds: neither's secrets may be asked for.
             raise UnmaskingFailed(round_id=self.setting.round_id, what=f"a seed with client {peer} is nobody's to give")
-        key = self._join(peer, {a.client: a.key_shares[peer] for a in answers if peer in a.key_shares})
-        if compute_public_key(key) != self.hellos[peer]:
-            raise UnmaskingFailed(round_id=self.setting.round_id, what=f"wrong shares of the key of client {peer}")
-        return key
+        shares = {a.client: a.key_shares[peer] for a in answers if peer in a.key_shares}
+        return self._join(peer, shares, lambda key: compute_public_key(key) == self.hellos[peer])
 
-    def _join(self, client: int, shares: Mapping[int, bytes]) -> bytes:
-        want = self.setting.threshold
-        if len(shares) < want:
-            what = f"{len(shares)} shares of client {client}, {want} are needed"
+    def _join(self, client: int, shares: Mapping[int, bytes], is_right: Callable[[bytes], bool]) -> bytes:
+        """Return a secret from as many shares as it takes: others are tried, should some of them be wrong."""
+        want, holders = self.setting.threshold, sorted(shares)
+        if len(holders) < want:
+            what = f"{len(holders)} shares of client {client}, {want} are needed"
             raise UnmaskingFailed(round_id=self.setting.round_id, what=what)
-        return join(dict(sorted(shares.items())[:want]))
+        for first in range(len(holders)):
+            secret = join({holder: shares[holder] for holder in (holders * 2)[first : first + want]})
+            if is_right(secret):
+                return secret
+        raise UnmaskingFailed(round_id=self.setting.round_id, what=f"wrong shares of client {client}")
 
     def _derive(self, key: bytes, owner: int, peer: int) -> bytes:
         secret = agree(key, self.hellos[owner], peer=owner)
