@@ -23,7 +23,7 @@ SAMPLES = 10
 """Victims that are drawn."""
 _EPOCHS = 60
 """Passes that make a model remember its examples, for the attack on its loss."""
-_EFFORT = {"mlp": (60, 3), "smooth-cnn": (60, 1), "cnn": (120, 3)}
+_EFFORT = {"mlp": (60, 3), "smooth-cnn": (60, 1), "cnn": (120, 8)}
 """Steps and starts of an optimiser, by model."""
 _JOINT_STEPS = 200
 

@@ -1,8 +1,8 @@
 """Reconstruction by optimisation: find images whose gradient is the one observed.
 
 All start from noise. Images that were not found get another start, and the start of least loss is kept. Every attacker
-knows that pixels are from 0 to 1: the signed optimiser stays inside, for L-BFGS the squared distance from there is
-added to the loss. Without that, noise drives it far out, to where a model is nearly flat.
+knows that pixels are from 0 to 1: the signed optimiser stays inside, for L-BFGS on one image the squared distance from
+there is added to the loss. Without that, noise drives it far out, to where a model is nearly flat.
 """
 
 from __future__ import annotations
@@ -159,8 +159,10 @@ def _try_starts(
 def _distance(model: GradientModel, images: Tensor, targets: Tensor, observed: Tensor, *, group: int = 1) -> Tensor:
     product, square = model.match(images, targets, model.split(observed), group=group)
     length = observed.square().sum(1).clamp(min=1e-300)
-    outside = (images - images.clamp(0, 1)).square().reshape(len(observed), -1).sum(1)
-    return (square - 2 * product + length) / length + outside
+    distance = (square - 2 * product + length) / length
+    if group > 1:
+        return distance  # of many images, the way leads through values outside: kept in, fewer are found
+    return distance + (images - images.clamp(0, 1)).square().reshape(len(observed), -1).sum(1)
 
 
 def _angle(model: GradientModel, images: Tensor, targets: Tensor, observed: Tensor) -> Tensor:
