@@ -391,9 +391,12 @@ contract RewardPoolTest is LedgerFixture {
         registry.deposit{value: 0.5 ether}(1);
         registry.deposit{value: 9 ether}(3);
         VM.warp(clock() + 1);
+        // In the second in which the round opens is too late.
+        registry.deposit{value: 5 ether}(4);
         Finished memory f = finished();
         registry.deposit{value: 5 ether}(1);
         admit(f);
+        same(rewards.rewardOf(poolId, f.roundId, 4), 0.1 ether);
         same(rewards.rewardOf(poolId, f.roundId, 1), 0.15 ether);
         same(rewards.rewardOf(poolId, f.roundId, 3), 0.2 ether);
         claim(poolId, f, 1);
