@@ -1,4 +1,4 @@
-"""Checks (7), (11) and (12) of a masked round: which seeds the proposal reveals, and the sum that they leave (§11).
+"""Checks (7) and (11) of a masked round: which seeds the proposal reveals, and the sum that they leave (§11).
 
 A fast path may compute; when it disagrees with the chain, `spec` computes again and only that accuses.
 """
@@ -14,13 +14,11 @@ from ledger import commitments, spec
 from ledger.aggregation.masks import compute_unmasked_sum
 from ledger.audit.notes import Notes
 from ledger.audit.updates import Included
-from ledger.errors import UnknownTerm
 
 
 def check_reveals(notes: Notes, included: Included) -> list[spec.Reveal] | None:
     """Check (11): return the revealed seeds, needed or not; None where the list cannot be read."""
     record = notes.record
-    _check_term(notes)
     try:
         reveals = spec.decode_reveals(record.aux)
     except spec.SpecError as error:
@@ -31,17 +29,6 @@ def check_reveals(notes: Notes, included: Included) -> list[spec.Reveal] | None:
     except spec.SpecError as error:
         notes.add("11", error, record.aggregator)
     return reveals
-
-
-def _check_term(notes: Notes) -> None:
-    """(12): what the layout says of masking can be read. The sum does not depend on it."""
-    record = notes.record
-    text = None if record.layout is None else record.layout.term("masking")
-    if text is not None:
-        try:
-            spec.decode_masking(text)
-        except spec.SpecError as error:
-            notes.add("12", UnknownTerm(round_id=record.number, term="masking", why=error.message))
 
 
 def compute_sum(
