@@ -577,6 +577,22 @@ def is_masking(text):
     return bool(told) and int(told[1]) <= 1000 and count <= 10_000
 
 
+def is_noise(text):
+    """Whether a term says what noise clients add to their updates (docs/privacy.md); a replay computes the same."""
+    whole = rb"(local|distributed|central)\(clip=(n),variance=(n),shares=(n),relation=(?:zero-out|replace-one),"
+    whole += rb"against=(?:everybody|readers-of-models),delta=(n),budget=(n)\)"
+    sample = rb"sample\(clip=(n),multiplier=(n),rate=(n),steps=(n),delta=(n),budget=(n)\)"
+    whole, sample = (form.replace(b"(n)", b"([1-9][0-9]{0,18})") for form in (whole, sample))
+    told = re.fullmatch(whole, text)
+    if told:
+        clip, variance, shares, delta, budget = map(int, told.groups()[1:])
+        fits = variance <= 1 << 48 and (shares == 1 or told[1] == b"distributed")
+        return fits and delta < 10**12 and max(clip, shares, budget) < 1 << 63
+    told = re.fullmatch(sample, text)
+    numbers = [int(number) for number in told.groups()] if told else []
+    return bool(told) and numbers[2] <= 10**6 and numbers[4] < 10**12 and max(numbers) < 1 << 63
+
+
 def needed_seeds(tables):
     """Return the commitment of every seed that must be revealed, by (owner, peer) (§11.5)."""
     pairs = ((owner, peer, digest) for owner, table in tables.items() for peer, digest in table.items())
@@ -1152,8 +1168,12 @@ class Replay:
             layout = self.read_blob((0x55, self.task["layout_digest"]), 0)
         except Bad:
             layout = b""
-        known = re.match(rb'\{"format":"fedtrail-layout-(?:[12]|3","terms":\[\["masking","([^"]*)"\]\],)"', layout)
-        self.has_terms = not known or (known[1] is not None and not is_masking(known[1]))
+        rule, masking, noise = rb'(?:"rule":"[^"]*",)?', rb'\["masking","([^"]*)"\]', rb'\["noise","([^"]*)"\]'
+        terms = rb"(?:%s,%s|%s|%s)" % (masking, noise, masking, noise)
+        known = re.match(rb'\{"format":"fedtrail-layout-(?:[12]"|3",%s"terms":\[%s\]),"' % (rule, terms), layout)
+        told = known and (known[1] or known[3], known[2] or known[4])
+        self.has_terms = not told or (told[0] is not None and not is_masking(told[0]))
+        self.has_terms = self.has_terms or (told[1] is not None and not is_noise(told[1]))
         if self.has_terms:
             self.find("membership", "FT801", "the layout is missing, or has terms (§3.5) that are not judged here")
 

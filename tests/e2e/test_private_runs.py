@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from both_verifiers import agree, judge
 
 from fl.federation import Federation, clients
 from ledger.accounting import compute_spend
@@ -120,7 +121,7 @@ def check_wrong_statement(
 
 
 def test_rounds_with_noise_pass_replay_and_are_proven_but_for_the_noise(
-    project: Project, write_script: ScriptWriter
+    project: Project, write_script: ScriptWriter, tmp_path: Path
 ) -> None:
     noise = {"mechanism": "local", "clip": 0.5, "multiplier": 1.0, "budget": 100.0}
     sections = {**SECTIONS, "run": {"rounds": 1, "rule": {"name": "trimmed-mean", "trim": 1}}}
@@ -134,6 +135,28 @@ def test_rounds_with_noise_pass_replay_and_are_proven_but_for_the_noise(
     assert term is not None
     assert 0.9 < values.std() / term.variance**0.5 < 1.1
     assert compute_spend(term, 1, len(values)).epsilon < 100
+    check_bundle_elsewhere(project, federation, tmp_path)
+
+
+def check_bundle_elsewhere(project: Project, federation: Federation, folder: Path) -> None:
+    """Both verifiers replay a bundle with noise, and find nothing."""
+    path = folder / "private.ftb.zip"
+    words = [
+        "--level",
+        "auditor",
+        "--unsealed",
+        "--run",
+        federation.script.run.name,
+        "-o",
+        str(path),
+        "--project",
+        str(project.root),
+    ]
+    assert main(["bundle", "create", *words]) == 0
+    said = agree(judge(path.read_bytes(), None, folder))
+    assert said["codes"] == ["FT802"]  # nobody vouches for the chain; there is no other finding
+    assert said["checks"]["membership"] is True
+    assert said["checks"]["replay"] is True
 
 
 def test_known_gap_a_client_that_adds_no_noise_passes_every_replay(
