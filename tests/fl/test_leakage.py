@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from make_privacy_report import SOURCE, TARGET, render
 
 from fl.leakage.cells import Cell, Outcome, Setting, parse_protection
 from fl.leakage.command import privacy
@@ -93,3 +94,22 @@ def test_a_picture_is_a_png_that_holds_its_pixels() -> None:
     lines = np.frombuffer(zlib.decompress(chunks[b"IDAT"]), np.uint8).reshape(3, 5)
     assert np.array_equal(lines[:, 1:], pixels)
     assert not lines[:, 0].any()
+
+
+def test_the_page_shows_the_committed_result() -> None:
+    assert TARGET.read_text("utf-8") == render(), "run: python scripts/make_privacy_report.py"
+
+
+def test_the_committed_result_holds_what_the_page_says() -> None:
+    cells = {(c["attack"], c["model"], c["protection"]): c for c in json.loads(SOURCE.read_text())["cells"]}
+    assert min(cell["images"] for cell in cells.values()) >= 100
+    images = {key: cell["recovered"] for key, cell in cells.items() if cell["recovered"] is not None}
+    attacked = {key[:2] for key in images if key[0] not in ("blind", "joint")}
+    assert all(images[*pair, "none"] >= 0.95 for pair in attacked), "an attack that finds little is a toy"
+    assert all(images[*pair, "clip"] >= 0.95 for pair in attacked), "clipping alone protects nothing"
+    enough = ("clip+noise(0.05)", "clip+noise(0.1)", "sum(8)+noise(0.1)")
+    assert {images[key] for key in images if key[2] in enough} == {0.0}
+    alone = ("analytic", "dlg", "idlg", "cosine")
+    assert {images[key] for key in images if key[0] in alone and key[2] in ("sum(8)", "sum(16)")} == {0.0}
+    assert images["imprint", "mlp", "sum(8)"] > 0.5
+    assert images["joint", "mlp", "sum(8)"] > 0.5, "the page says that a sum alone protects nobody"
