@@ -10,7 +10,7 @@ from __future__ import annotations
 from fl.federation.context import Context, RoundPlan
 from fl.workload import Vector
 from ledger import commitments
-from ledger.errors import ForeignModel
+from ledger.errors import ForeignModel, NotFoundError
 
 
 def verify_base(ctx: Context, plan: RoundPlan) -> None:
@@ -19,12 +19,14 @@ def verify_base(ctx: Context, plan: RoundPlan) -> None:
     That is the genesis model of the task, or the model of its last finalised round. All clients of this machine are
     handed the same bytes, so that one look is everybody's.
 
-    Raises: ForeignModel: it is another, if only in one unit of one coordinate.
+    Raises: ForeignModel: it is another, if only in one unit of one coordinate. NotFoundError: the chain has not opened
+    such a round.
     """
-    (opened,) = ctx.chain.events(names=("RoundOpened",), round_id=plan.round_id)
-    verify_model(
-        plan.base, root=opened.args["base_model"], model_log2=ctx.script.format.model_log2, round_id=plan.round_id
-    )
+    opened = ctx.chain.events(names=("RoundOpened",), round_id=plan.round_id)
+    if not opened:
+        raise NotFoundError(kind="round", name=plan.round_id, suggestion="")
+    root, model_log2 = opened[0].args["base_model"], ctx.script.format.model_log2
+    verify_model(plan.base, root=root, model_log2=model_log2, round_id=plan.round_id)
 
 
 def verify_model(model_q: Vector, *, root: bytes, model_log2: int, round_id: int) -> None:
