@@ -13,11 +13,14 @@ fails where a share of the machine's limit is less than half of what is kept the
 from __future__ import annotations
 
 import argparse
+import hashlib
+import itertools
 import json
 import os
 import platform
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -30,9 +33,13 @@ import peers
 from plot import Line, Panel, draw
 
 from fl.kernels.coordinates import compile_kernel
+from fl.quantization import clip_l2, quantize
 from fl.speed.cases import RULES, count_dishonest, make_params, make_updates, measure_rules, measure_trees
 from fl.speed.timing import measure, measure_memory
+from ledger import spec
 from ledger.aggregation import aggregate
+from ledger.commitments import compute_vector_root
+from ledger.store import EmbeddedStore
 
 RESULTS = Path(__file__).parent / "results"
 FORMAT = "fedtrail-speed-1"
@@ -50,7 +57,7 @@ def main() -> int:
     """Measure; print, keep or compare."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--peers", type=Path, help="site-packages with byzfl and flwr")
-    parser.add_argument("--sizes", help="only these, such as 32x1000000,10x100000")
+    parser.add_argument("--sizes", help="only these, such as 32x1000000,10x100000; none for what has no size")
     parser.add_argument("--write", action="store_true", help="keep the result in speed.json, draw speed.svg")
     parser.add_argument("--check", action="store_true", help="measure one size, compare shares with speed.json")
     arguments = parser.parse_args()
@@ -58,7 +65,9 @@ def main() -> int:
         return check()
     if arguments.peers:
         peers.add_path(arguments.peers)
-    sizes = [tuple(map(int, size.split("x"))) for size in arguments.sizes.split(",")] if arguments.sizes else SIZES
+    sizes = SIZES
+    if arguments.sizes:
+        sizes = [tuple(map(int, size.split("x"))) for size in arguments.sizes.split(",") if size != "none"]
     path = RESULTS / "speed.json"
     kept = json.loads(path.read_text(encoding="utf-8")) if arguments.write and path.exists() else {}
     document = {
@@ -69,21 +78,32 @@ def main() -> int:
         "seed": SEED,
         "threads": 1,
         "krum": measure_krum(),
+        "encoding": measure_encoding(),
         "compile": list(measure_compiling()),
         "start": list(measure_start()),
         "rules": kept.get("rules", []),
         "trees": kept.get("trees", []),
     }
+    # Sizes that are measured one by one may belong to an earlier commit than what has no size.
+    document["rules_commit"] = document["commit"] if sizes else kept.get("rules_commit", kept.get("commit"))
+    if arguments.write:
+        keep(document)
     for n, d in sizes:
         for name, results in zip(("rules", "trees"), measure_size(n, d, bool(arguments.peers)), strict=True):
             others = [result for result in document[name] if (result["n"], result["d"]) != (n, d)]
             document[name] = sorted([*others, *results], key=lambda result: (result["d"], result["n"]))
         if arguments.write:
-            path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
-            (RESULTS / "speed.svg").write_text(draw_costs(document["rules"]), encoding="utf-8")
+            keep(document)
     if not arguments.write:
         sys.stdout.write(json.dumps(document, indent=1) + "\n")
     return 0
+
+
+def keep(document: dict[str, Any]) -> None:
+    """Write the results, and their picture."""
+    (RESULTS / "speed.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    if document["rules"]:
+        (RESULTS / "speed.svg").write_text(draw_costs(document["rules"]), encoding="utf-8")
 
 
 def measure_size(n: int, d: int, with_peers: bool) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
@@ -122,6 +142,33 @@ def measure_krum() -> dict[str, Any]:
     n, d = 32, 65_536
     updates, params = make_updates(n, d, SEED), make_params("krum", n, count_dishonest(n))
     return {"n": n, "d": d, **asdict(measure(lambda: aggregate(params, updates, [1] * n), calls=20))}
+
+
+def measure_encoding() -> dict[str, Any]:
+    """Return what a client does with 10⁷ parameters after training, step by step, beside hashing its bytes once."""
+    d = 10**7
+    delta = np.random.default_rng(SEED).normal(0, 0.01, d).astype(np.float32)
+    clipped = clip_l2(delta, 1.0)
+    values = quantize(clipped, scale_bits=20, bound=spec.MAX_BOUND).values
+    payload = values.tobytes()
+    with tempfile.TemporaryDirectory() as folder:
+        store = EmbeddedStore(Path(folder) / "store")
+        fresh = itertools.count()
+
+        def put() -> None:
+            store.put(
+                next(fresh).to_bytes(8, "little") + payload
+            )  # other bytes each time: what is there is not written
+
+        steps = {
+            "clip to a norm": lambda: clip_l2(delta, 1.0),
+            "quantise": lambda: quantize(clipped, scale_bits=20, bound=spec.MAX_BOUND),
+            "to bytes": values.tobytes,
+            "commit: root over leaves of 1 KiB": lambda: compute_vector_root(values, 8),
+            "store: identify, write, flush to disk": put,
+        }
+        timings = {name: asdict(measure(work, calls=5)) for name, work in steps.items()}
+    return {"d": d, "hash": asdict(measure(lambda: hashlib.sha256(payload).digest(), calls=5)), "steps": timings}
 
 
 def measure_compiling() -> Iterator[dict[str, Any]]:

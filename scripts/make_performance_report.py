@@ -1,0 +1,159 @@
+"""Write the tables of docs/performance.md from benchmarks/results; with --check, only compare.
+
+Usage: python scripts/make_performance_report.py [--check]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "benchmarks" / "results"
+TARGET = ROOT / "docs" / "performance.md"
+BEGIN, END = "<!-- made by scripts/make_performance_report.py: {} -->\n", "<!-- end -->\n"
+Document = Mapping[str, Any]
+
+
+def render() -> str:
+    """Return the page as it should be."""
+    page = TARGET.read_text(encoding="utf-8")
+    speed = json.loads((RESULTS / "speed.json").read_text(encoding="utf-8"))
+    floats = json.loads((RESULTS / "float_reference.json").read_text(encoding="utf-8"))
+    parts = {
+        "machine": render_machine(speed),
+        "rules": render_rules(speed),
+        "growth": render_growth(speed),
+        "trees": render_trees(speed),
+        "encoding": render_encoding(speed),
+        "small": render_small(speed),
+        "floats": render_floats(floats),
+    }
+    for name, lines in parts.items():
+        head, begin, rest = page.partition(BEGIN.format(name))
+        if not begin:
+            raise SystemExit(f"docs/performance.md has no place for {name}")
+        page = f"{head}{begin}\n{''.join(lines)}\n{END}{rest.partition(END)[2]}"
+    return page
+
+
+def render_machine(speed: Document) -> Iterator[str]:
+    """Yield where and how it was measured."""
+    peers = ", ".join(f"{name} {version}" for name, version in speed["peers"].items())
+    commits = f"{speed['rules_commit']} (rules, trees) and {speed['commit']} (the rest)"
+    yield f"`{speed['command']}` at commits {commits}, {speed['machine']}, Python {speed['python']}, "
+    yield f"numpy {speed['numpy']}, {peers}; seed {speed['seed']}, {speed['threads']} thread.\n"
+
+
+def render_rules(speed: Document) -> Iterator[str]:
+    """Yield the largest size that all sides were measured at."""
+    measured = [rule for rule in speed["rules"] if rule["n"] == 32 and rule.get("peers")]
+    largest = max(rule["d"] for rule in measured)
+    yield f"n = 32, d = {largest:,}, f = 6:\n\n"
+    yield "| rule | CPU seconds, best to worst | of read bandwidth | × ByzFL | × Flower | extra memory; ByzFL, Flower "
+    yield "|\n"
+    yield "|---|---:|---:|---:|---:|---:|\n"
+    for rule in (rule for rule in speed["rules"] if (rule["n"], rule["d"]) == (32, largest)):
+        theirs = [rule.get("peers", {}).get(name) for name in ("byzfl", "flower")]
+        timing = f"{rule['timing']['seconds']:.3f} to {rule['timing']['worst_seconds']:.3f}"
+        memory = f"{_megabytes(rule)}; {', '.join(map(_megabytes, theirs))}"
+        cells = (f"`{rule['rule']}`", timing, f"{rule['share']:.0%}", *map(_ratio, theirs), memory)
+        yield f"| {' | '.join(cells)} |\n"
+
+
+def render_growth(speed: Document) -> Iterator[str]:
+    """Yield every size: share of the read bandwidth, and how many times faster than ByzFL and Flower."""
+    rules = list(dict.fromkeys(rule["rule"] for rule in speed["rules"]))
+    yield f"| n | d | {' | '.join(f'`{rule}`' for rule in rules)} |\n|---:|---:|{'---:|' * len(rules)}\n"
+    for n, d in sorted({(rule["n"], rule["d"]) for rule in speed["rules"]}):
+        found = {rule["rule"]: rule for rule in speed["rules"] if (rule["n"], rule["d"]) == (n, d)}
+        yield f"| {n} | {d:,} | {' | '.join(_cell(found[rule]) for rule in rules)} |\n"
+
+
+def render_trees(speed: Document) -> Iterator[str]:
+    """Yield the trees of the largest sizes."""
+    yield "| tree | bytes | CPU seconds, best to worst | plain SHA-256 of the same bytes | speed of plain SHA-256 |\n"
+    yield "|---|---:|---:|---:|---:|\n"
+    for tree in (tree for tree in speed["trees"] if tree["d"] >= 10**6):
+        timing = f"{tree['timing']['seconds']:.3f} to {tree['timing']['worst_seconds']:.3f}"
+        plain = f"{tree['plain']['seconds']:.3f}"
+        yield f"| {tree['tree']} | {tree['size_bytes']:.1e} | {timing} | {plain} | {tree['share']:.0%} |\n"
+
+
+def render_encoding(speed: Document) -> Iterator[str]:
+    """Yield the steps of a client after training, as multiples of hashing the bytes once."""
+    once = speed["encoding"]["hash"]["seconds"]
+    yield f"d = {speed['encoding']['d']:,}; hashing the bytes once takes {once:.3f} s of CPU.\n\n"
+    yield "| step | CPU seconds, best to worst | times hashing once |\n|---|---:|---:|\n"
+    total = 0.0
+    for name, step in speed["encoding"]["steps"].items():
+        total += step["seconds"]
+        seconds = f"{step['seconds']:.3f} to {step['worst_seconds']:.3f}"
+        yield f"| {name} | {seconds} | {step['seconds'] / once:.1f} |\n"
+    yield f"| all | {total:.3f} | {total / once:.1f} |\n"
+
+
+def render_small(speed: Document) -> Iterator[str]:
+    """Yield exact Krum at a rival's size, and cold starts."""
+    krum = speed["krum"]
+    yield f"Exact Krum, n = {krum['n']}, d = {krum['d']:,}: {1000 * krum['seconds']:.1f} ms of CPU "
+    yield f"(worst of {krum['calls']}: {1000 * krum['worst_seconds']:.1f}).\n\n"
+    yield "| kernel, compiled once a process | CPU seconds, best to worst |\n|---|---:|\n"
+    for kernel in speed["compile"]:
+        seconds = f"{kernel['seconds']:.3f} to {kernel['worst_seconds']:.3f}"
+        yield f"| {kernel['kernel']} of {kernel['n']} clients | {seconds} |\n"
+    yield "\n"
+    yield "| cold start | CPU seconds, best to worst |\n|---|---:|\n"
+    for start in speed["start"]:
+        yield f"| `{start['command']}` | {start['seconds']:.2f} to {start['worst_seconds']:.2f} |\n"
+
+
+def render_floats(floats: Document) -> Iterator[str]:
+    """Yield how far the integer rules are from float rules."""
+    count = len(floats["seeds"]) * floats["coordinates"]
+    yield f"Largest error over {count:,} coordinates, n = 11 and 20, in units of the last place; "
+    yield f"ByzFL {floats['byzfl']}:\n\n"
+    yield "| rule | the paper's formula | ByzFL | coordinates within 1.02 |\n|---|---:|---:|---:|\n"
+    for rule in dict.fromkeys(row["rule"] for row in floats["rows"]):
+        rows = [row for row in floats["rows"] if row["rule"] == rule]
+        worst = [
+            max((row["worst_error_lsb"] for row in rows if row["against"] == side), default=None)
+            for side in ("papers", "byzfl")
+        ]
+        within = min(row["share_within"] for row in rows)
+        cells = ("–" if error is None else f"{error:.2f}" if error < 2 else f"{error:,.0f}" for error in worst)
+        yield f"| `{rule}` | {' | '.join(cells)} | {100 * within:.3f} % |\n"
+
+
+def _cell(rule: Document) -> str:
+    theirs = [rule.get("peers", {}).get(name) for name in ("byzfl", "flower")]
+    return f"{rule['share']:.0%}; {', '.join(map(_ratio, theirs))}"
+
+
+def _ratio(peer: Document | None) -> str:
+    return "–" if peer is None else f"{peer['ratio']:.1f}" if peer["ratio"] < 10 else f"{peer['ratio']:.0f}"
+
+
+def _megabytes(result: Document | None) -> str:
+    return "–" if result is None else f"{result['extra_bytes'] / 1e6:,.0f} MB"
+
+
+def main() -> int:
+    """Write or compare the page."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true", help="compare only")
+    if not parser.parse_args().check:
+        TARGET.write_text(render(), encoding="utf-8")
+        return 0
+    if TARGET.read_text(encoding="utf-8") == render():
+        return 0
+    print("docs/performance.md is not up to date; run: python scripts/make_performance_report.py", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
