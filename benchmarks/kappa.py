@@ -60,6 +60,7 @@ BOUNDS: dict[str, Callable[[int], float]] = {
     "nnm+trimmed-mean": _after_nnm(_trimmed),
     "nnm+median": _after_nnm(_central),
     "nnm+multi-krum(1)+mean": _after_nnm(_krum),
+    "geometric-median": _central,
 }
 """Published κ by f: Allouah et al. 2023, table 1 and lemma 1; Multi-Krum no worse than Krum: arXiv:2602.03899."""
 UNPROVEN = ("cosine-dnc+drop(3)+guarded-mean", "meamed", "bulyan", "drop(3)+linkage+mean", "dnc+mean")
