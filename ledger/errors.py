@@ -591,7 +591,8 @@ class WrongSpend(IntegrityError):
 
     code = "FT729"
     template = (
-        "round {round_id}, client {client}: participant {speaker} recorded eps {got:.6f}, terms and rounds give {want:.6f}"
+        "round {round_id}, client {client}: participant {speaker} recorded eps {got:.6f}, "
+        "terms and rounds give {want:.6f}"
     )
 
 
