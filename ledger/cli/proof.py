@@ -131,13 +131,21 @@ def event(
     note_path: Path | None,
     output: Path,
 ) -> None:
-    """Prove one event of the RoundLedger, by --round and --name or by --block and --log."""
+    """Prove one event, by --round and --name or by --block and --log.
+
+    A proof is about an event of the RoundLedger; of the other contracts' it takes --as tlog-proof.
+    """
     found = _find_event(session, number, name, block, log_index, run_name)
     prover = _make_prover(session, note_path)
     if form == TLOG:
         _write_tlog(prover, found, output)
-    else:
-        _write(prover.prove_event(found), output)
+        return
+    if not _is_of_ledger(found):
+        raise UsageError(
+            f"{found.name} is no event of the RoundLedger",
+            hint="--as tlog-proof shows its place in a checkpoint, which covers all contracts",
+        )
+    _write(prover.prove_event(found), output)
 
 
 @get.command("round")
@@ -246,6 +254,12 @@ def _make_prover(session: Session, note_path: Path | None) -> Prover:
 
     notes = [parse_note(note_path.read_bytes())] if note_path is not None else get_notebook(session).list()
     return Prover(chain=session.chain, store=session.store, notes=notes)
+
+
+def _is_of_ledger(event: Event) -> bool:
+    from ledger.chain.abi import get_interface
+
+    return event.name in {item.name for item in get_interface("RoundLedger").events.values()}
 
 
 def _find_event(

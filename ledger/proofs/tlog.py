@@ -16,9 +16,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ledger import commitments, spec
-from ledger.chain.abi import get_interface
+from ledger.chain.abi import get_events, get_interface
+from ledger.chain.views import name_event
 from ledger.checkpoints import encode_event, parse_checkpoint, verify_same_view
-from ledger.errors import BadProof, NotCanonical, NotFoundError, Oversized, SplitView, UsageError, WrongRoot
+from ledger.errors import (
+    BadProof,
+    FedtrailError,
+    NotCanonical,
+    NotFoundError,
+    Oversized,
+    SplitView,
+    UsageError,
+    WrongRoot,
+)
 from ledger.evidence.receipts import RawLog
 from ledger.notes import MAX_NOTE_BYTES, SignedNote, parse_note
 from ledger.proofs.case import decode_event, verify_ledger
@@ -118,7 +128,8 @@ def check_tlog_proof(proof: TlogProof, *, data: bytes | None = None, trust: Trus
     trust, checkpoint = trust or Trust(), parse_checkpoint(proof.note.text)
     verify_ledger(checkpoint.chain_id, checkpoint.ledger, trust)
     spec.verify_inclusion(spec.hash_leaf(proof.leaf), proof.index, checkpoint.size, proof.path, checkpoint.root)
-    name, args = decode_event(checkpoint.ledger, decode_leaf(proof.leaf))
+    log = decode_leaf(proof.leaf)
+    name, args = decode_event(checkpoint.ledger, log) if log.address == checkpoint.ledger else _decode_other(log)
     want = trust.block_hashes.get(checkpoint.block, checkpoint.block_hash)
     if want != checkpoint.block_hash:
         raise SplitView(
@@ -129,6 +140,8 @@ def check_tlog_proof(proof: TlogProof, *, data: bytes | None = None, trust: Trus
             want=f"0x{want.hex()}",
         )
     facts = {"event": name, "index": proof.index, "events": checkpoint.size, **args}
+    if log.address != checkpoint.ledger:
+        facts["contract"] = f"0x{log.address.hex()}"
     if data is not None:
         domain = spec.compute_domain_separator(spec.LEDGER_NAME, checkpoint.chain_id, checkpoint.ledger)
         facts |= _open_update(domain, name, args, data)
@@ -146,15 +159,29 @@ def check_tlog_proof(proof: TlogProof, *, data: bytes | None = None, trust: Trus
 def decode_leaf(leaf: bytes) -> RawLog:
     """Return the log that a leaf is; its first topic says how many there are.
 
-    Raises: BadProof: it is no event of RoundLedger.
+    Raises: BadProof: it is no event of our contracts.
     """
-    item = get_interface("RoundLedger").events.get(leaf[20:52])
+    item = get_events().get(leaf[20:52])
     count = 1 + sum(param["indexed"] for param in item.inputs) if item is not None else 0
     end = 20 + 32 * count
     if item is None or len(leaf) < end:
-        raise BadProof(what="a leaf that is no event of RoundLedger")
+        raise BadProof(what="a leaf that is no event of fedtrail's contracts")
     topics = tuple(leaf[at : at + 32] for at in range(20, end, 32))
     return RawLog(address=leaf[:20], topics=topics, data=leaf[end:])
+
+
+def _decode_other(log: RawLog) -> tuple[str, dict[str, Any]]:
+    """Return name and arguments of an event of another contract than the RoundLedger, as which it cannot pass.
+
+    Raises: BadProof.
+    """
+    item = get_events()[log.topics[0]]
+    if log.topics[0] in get_interface("RoundLedger").events:
+        raise BadProof(what=f"an event {item.name} by 0x{log.address.hex()}, which is not the RoundLedger")
+    try:
+        return item.name, name_event(item.decode_log(log.topics, log.data))
+    except (FedtrailError, ValueError, TypeError, KeyError):
+        raise BadProof(what=f"a leaf that is no whole event {item.name}") from None
 
 
 def _open_update(domain: bytes, name: str, args: Mapping[str, Any], data: bytes) -> dict[str, Any]:

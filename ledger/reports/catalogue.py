@@ -30,6 +30,7 @@ from ledger.suggestions import suggest
 
 PROOFS = {
     "event": "fedtrail proof get event --block {block} --log {log} -o FILE",
+    "log": "fedtrail proof get event --block {block} --log {log} --as tlog-proof -o FILE",
     "replay": "fedtrail audit fsck --task {task}",
     "index": "fedtrail index verify",
     "blob": "fedtrail store get {cid}",

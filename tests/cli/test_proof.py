@@ -142,6 +142,18 @@ def test_events_are_named_by_their_round_or_by_their_place(
         assert (found.status, found.json["data"]["event"]) == (0, "Finalised")
 
 
+def test_events_of_other_contracts_are_proven_by_their_place_in_a_checkpoint(
+    cli: Cli, finished: Project, in_served: Project, chain: Chain, tmp_path: Path
+) -> None:
+    event = chain.events(names=("Registered",))[0]
+    place, file = ("--block", event.block, "--log", event.log_index), tmp_path / "registered.proof"
+    refused = cli("proof", "get", "event", *place, "-o", file)
+    assert (refused.status, "--as tlog-proof" in refused.err, file.exists()) == (2, True, False)
+    assert cli("proof", "get", "event", *place, "--as", "tlog-proof", "-o", file).status == 0
+    facts = cli("proof", "verify", file, "--format", "json").json["data"]
+    assert (facts["event"], facts["contract"]) == ("Registered", "0x" + chain.contracts.registry.hex())
+
+
 def test_what_cannot_be_proven_is_refused_with_a_reason(
     cli: Cli, finished: Project, in_served: Project, tmp_path: Path
 ) -> None:

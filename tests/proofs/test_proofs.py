@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from ledger import spec
 from ledger.chain import Connection
-from ledger.checkpoints import Checkpoint
+from ledger.checkpoints import Checkpoint, parse_checkpoint
 from ledger.errors import BadProof, FedtrailError, Incomplete, SpecError, SplitView, UsageError, WrongCode, WrongRoot
 from ledger.evidence.fetching import fetch_state
 from ledger.evidence.headers import decode_header
@@ -456,6 +456,14 @@ def test_every_event_of_the_ledger_has_its_tlog_proof(prover, note, audited_run)
     for event in prover.chain.events(names=("RoundOpened", "Proposed", "Voided", "Finalised")):
         found = check_tlog_proof(make_tlog_proof(prover.chain, event, note)).facts
         assert (found["event"], found["round_id"]) == (event.name, event.args["round_id"])
+
+
+def test_another_address_cannot_say_in_a_log_what_only_the_ledger_says(tlog, note):
+    leaf = bytes(20) + tlog.leaf[20:]
+    checkpoint = replace(parse_checkpoint(note.text), size=1, root=spec.hash_leaf(leaf))
+    forged = TlogProof(leaf=leaf, index=0, path=(), note=replace(note, text=str(checkpoint)))
+    with pytest.raises(BadProof, match="which is not the RoundLedger"):
+        check_tlog_proof(forged)
 
 
 def test_a_tlog_proof_with_anything_changed_is_refused(tlog, note):

@@ -2,7 +2,7 @@
 -- asked by: partner, chain engineer
 -- grade: PROVEN
 -- rows: facts
--- proof: event
+-- proof: log
 SELECT b.client, m.role, b.wei AS stake_wei, b.locked_wei, b.block, b.log, b.tx
 FROM balances b JOIN members m USING (client)
 ORDER BY b.client;

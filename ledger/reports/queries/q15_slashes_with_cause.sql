@@ -2,7 +2,7 @@
 -- asked by: partner, chain engineer
 -- grade: PROVEN
 -- rows: facts
--- proof: event
+-- proof: log
 -- param task INTEGER = NULL: only this task
 WITH cause AS (
     SELECT s.ev, (SELECT d.ev FROM disputes d

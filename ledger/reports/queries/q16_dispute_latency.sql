@@ -2,7 +2,7 @@
 -- asked by: partner
 -- grade: PROVEN
 -- rows: facts
--- proof: event
+-- proof: log
 -- param task INTEGER = NULL: only this task
 SELECT d.dispute, d.kind, max(d.task) AS task, max(d.round) AS round, max(d.subject) AS subject,
     max(d.reason) AS reason, datetime(min(d.ts), 'unixepoch') AS opened, min(d.ts) - max(a.ts) AS seconds_to_open,

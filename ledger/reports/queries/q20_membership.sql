@@ -2,6 +2,6 @@
 -- asked by: GDPR, HIPAA, partner
 -- grade: PROVEN
 -- rows: facts
--- proof: event
+-- proof: log
 SELECT client, action, role, owner, signer, key_epoch, datetime(ts, 'unixepoch') AS at, block, log, tx
 FROM clients ORDER BY ev;
