@@ -30,6 +30,7 @@ STATUS = {"bundle.md": {5: 8}}
 """Exit status of a page's n-th command, from 0, where it is not 0: a public bundle leaves updates open."""
 ELSEWHERE = {
     "performance.md": "of this machine alone: tests/fl/test_speed.py runs the command with fewer clients",
+    "privacy-attacks.md": "minutes of computing: tests/fl/test_leakage.py runs the command with fewer cells",
     "robustness.md": "hours of computing: tests/fl/test_robustness.py runs the command with fewer cells",
 }
 """Pages whose indented commands are run by other tests, or cannot be run here."""
