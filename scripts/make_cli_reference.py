@@ -5,12 +5,12 @@ Usage: python scripts/make_cli_reference.py [--check]
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import click
+from devtools import pages
 
 from ledger.cli.app import build_cli
 from ledger.script import Script
@@ -154,19 +154,5 @@ def _prose(command: click.Command) -> str:
     return "\n\n".join(" ".join(part.split()) for part in (command.help or "").replace("\b\n", "").split("\n\n"))
 
 
-def main() -> int:
-    """Write or compare the page."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true", help="compare only")
-    if not parser.parse_args().check:
-        TARGET.parent.mkdir(exist_ok=True)
-        TARGET.write_text(render(), encoding="utf-8")
-        return 0
-    if TARGET.read_text(encoding="utf-8") == render():
-        return 0
-    print("docs/cli.md is not up to date; run: python scripts/make_cli_reference.py", file=sys.stderr)
-    return 1
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(pages.run(__file__, __doc__, TARGET, render))

@@ -5,9 +5,10 @@ Usage: python scripts/make_compatibility.py [--check]
 
 from __future__ import annotations
 
-import argparse
 import sys
 from pathlib import Path
+
+from devtools import pages
 
 from ledger.compatibility import render_table
 
@@ -21,18 +22,5 @@ def render() -> str:
     return f"{head}{BEGIN}\n{render_table()}\n\n{END}{rest.partition(END)[2]}"
 
 
-def main() -> int:
-    """Write or compare the page."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true", help="compare only")
-    if not parser.parse_args().check:
-        TARGET.write_text(render(), encoding="utf-8")
-        return 0
-    if TARGET.read_text(encoding="utf-8") == render():
-        return 0
-    print(f"{TARGET} is not up to date; run: python scripts/make_compatibility.py", file=sys.stderr)
-    return 1
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(pages.run(__file__, __doc__, TARGET, render))

@@ -5,12 +5,13 @@ Usage: python scripts/make_performance_report.py [--check]
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+
+from devtools import pages
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
@@ -142,18 +143,5 @@ def _megabytes(result: Document | None) -> str:
     return "–" if result is None else f"{result['extra_bytes'] / 1e6:,.0f} MB"
 
 
-def main() -> int:
-    """Write or compare the page."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true", help="compare only")
-    if not parser.parse_args().check:
-        TARGET.write_text(render(), encoding="utf-8")
-        return 0
-    if TARGET.read_text(encoding="utf-8") == render():
-        return 0
-    print("docs/performance.md is not up to date; run: python scripts/make_performance_report.py", file=sys.stderr)
-    return 1
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(pages.run(__file__, __doc__, TARGET, render))

@@ -5,12 +5,13 @@ Usage: python scripts/make_privacy_tables.py [--check]
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+from devtools import pages
 
 ROOT = Path(__file__).resolve().parents[1]
 TARGET, RESULT = ROOT / "docs" / "privacy.md", ROOT / "benchmarks" / "results" / "privacy_accuracy.json"
@@ -46,18 +47,5 @@ def _lines(result: dict[str, Any]) -> Iterator[str]:
         yield f"| {' | '.join(str(cell) for cell in cells)} |"
 
 
-def main() -> int:
-    """Write or compare the page."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true", help="compare only")
-    if not parser.parse_args().check:
-        TARGET.write_text(render(), encoding="utf-8")
-        return 0
-    if TARGET.read_text(encoding="utf-8") == render():
-        return 0
-    print(f"{TARGET} is not up to date; run: python scripts/make_privacy_tables.py", file=sys.stderr)
-    return 1
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(pages.run(__file__, __doc__, TARGET, render))

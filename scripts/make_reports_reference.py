@@ -5,10 +5,11 @@ Usage: python scripts/make_reports_reference.py [--check]
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+
+from devtools import pages
 
 from ledger.reports.catalogue import Query, load_all
 from ledger.reports.profiles import PROFILES
@@ -50,18 +51,5 @@ def _parameters(query: Query) -> str:
     return "; ".join(shown) or "–"
 
 
-def main() -> int:
-    """Write or compare the page."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true", help="compare only")
-    if not parser.parse_args().check:
-        TARGET.write_text(render(), encoding="utf-8")
-        return 0
-    if TARGET.read_text(encoding="utf-8") == render():
-        return 0
-    print("docs/reports.md is not up to date; run: python scripts/make_reports_reference.py", file=sys.stderr)
-    return 1
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(pages.run(__file__, __doc__, TARGET, render))

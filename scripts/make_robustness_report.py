@@ -5,7 +5,6 @@ Usage: python scripts/make_robustness_report.py [--check]
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 import textwrap
@@ -15,6 +14,8 @@ from itertools import groupby
 from pathlib import Path
 from statistics import mean
 from typing import Any
+
+from devtools import pages
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
@@ -294,18 +295,5 @@ def _code(text: str) -> str:
     return f"`{text}`" if text else "–"
 
 
-def main() -> int:
-    """Write or compare the page."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true", help="compare only")
-    if not parser.parse_args().check:
-        TARGET.write_text(render(), encoding="utf-8")
-        return 0
-    if TARGET.read_text(encoding="utf-8") == render():
-        return 0
-    print("docs/robustness.md is not up to date; run: python scripts/make_robustness_report.py", file=sys.stderr)
-    return 1
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(pages.run(__file__, __doc__, TARGET, render))
