@@ -2,67 +2,25 @@
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
-from pathlib import Path
+from typing import Any
 
 import torch
 
 from fl.leakage.cells import Cell, Outcome, Setting
 from fl.leakage.measuring import run_cell
-from ledger.errors import ConfigurationError
-
-FORMAT = "fedtrail-privacy-1"
+from fl.result_lines import ResultLines
 
 
-class ResultsFile:
-    """A file of JSON lines: first the setting, then a cell with its outcome each."""
+class ResultsFile(ResultLines[Cell, Outcome]):
+    """What was recovered, by attack and protection."""
 
-    def __init__(self, path: Path, setting: Setting) -> None:
-        """Open or make the file; a last line that was not finished is cut off.
+    FORMAT = "fedtrail-privacy-1"
 
-        Raises: ConfigurationError: the file is of another setting, or no such file at all.
-        """
-        self.path = path
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
-        whole = path.read_bytes()
-        end = whole.rfind(b"\n") + 1
-        os.truncate(path, end)
-        head, *lines = whole[:end].splitlines() or [b""]
-        first = {"format": FORMAT, "setting": asdict(setting)}
-        if not head:
-            self._append(first)
-        elif _parse(head, path) != first:
-            raise ConfigurationError(f"{path} holds results of another setting", hint="give another --output")
-        self.outcomes = dict(_decode(_parse(line, path), path) for line in lines)
-        """What is known by cell."""
-
-    def add(self, cell: Cell, outcome: Outcome) -> None:
-        """Keep an outcome."""
-        self._append({"cell": asdict(cell), "outcome": asdict(outcome)})
-        self.outcomes[cell] = outcome
-
-    def _append(self, document: object) -> None:
-        with self.path.open("ab", buffering=0) as file:
-            file.write(json.dumps(document).encode() + b"\n")
-
-
-def _parse(line: bytes, path: Path) -> object:
-    try:
-        return json.loads(line)
-    except ValueError as error:
-        raise ConfigurationError(f"{path} holds a line that is no JSON", hint="remove the file") from error
-
-
-def _decode(document: object, path: Path) -> tuple[Cell, Outcome]:
-    try:
-        outcome = document["outcome"]  # type: ignore[index]  # else it is refused
-        return Cell(**document["cell"]), Outcome(**{**outcome, "samples": tuple(outcome["samples"])})  # type: ignore[index]
-    except (KeyError, TypeError) as error:
-        raise ConfigurationError(f"{path} holds a line that is no result", hint="remove the file") from error
+    @staticmethod
+    def make(cell: dict[str, Any], outcome: dict[str, Any]) -> tuple[Cell, Outcome]:
+        """Return a cell and its outcome from their fields."""
+        return Cell(**cell), Outcome(**{**outcome, "samples": tuple(outcome["samples"])})
 
 
 def run_all(

@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import itertools
-import json
 import multiprocessing
-import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
 from functools import partial
 from multiprocessing.pool import Pool
-from pathlib import Path
+from typing import Any
 
 import torch
 
 from fl import data
+from fl.result_lines import ResultLines
 from fl.robustness.attackers import parse_attack
 from fl.robustness.cells import LEFT_OUT, Cell, Outcome, Setting, is_defined
 from fl.robustness.learning import run_cell
-from ledger.errors import ConfigurationError, FedtrailError, UsageError
-
-FORMAT = "fedtrail-robustness-1"
+from ledger.errors import FedtrailError, UsageError
 
 
 def find_datasets() -> list[str]:
@@ -70,55 +66,15 @@ def list_cells(
     return list(cells)
 
 
-class ResultsFile:
-    """A file of JSON lines: first the setting, then a cell with its outcome each."""
+class ResultsFile(ResultLines[Cell, Outcome]):
+    """What was learned, by rule and attack."""
 
-    def __init__(self, path: Path, setting: Setting) -> None:
-        """Open or make the file; a last line that was not finished is cut off.
+    FORMAT = "fedtrail-robustness-1"
 
-        Raises: ConfigurationError: the file is of another setting, or no such file at all.
-        """
-        self.path = path
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("ab"):
-            pass
-        whole = path.read_bytes()
-        end = whole.rfind(b"\n") + 1
-        if end < len(whole):
-            os.truncate(path, end)
-        head, *lines = whole[:end].splitlines() or [b""]
-        first = {"format": FORMAT, "setting": asdict(setting)}
-        if not head:
-            self._append(first)
-        elif _parse(head, path) != first:
-            hint = "give another --output, or run what it was made with"
-            raise ConfigurationError(f"{path} holds results of another setting", hint=hint, got=head.decode()[:500])
-        self.outcomes = dict(_decode(_parse(line, path), path) for line in lines)
-        """What is known by cell."""
-
-    def add(self, cell: Cell, outcome: Outcome) -> None:
-        """Keep an outcome."""
-        self._append({"cell": asdict(cell), "outcome": asdict(outcome)})
-        self.outcomes[cell] = outcome
-
-    def _append(self, document: object) -> None:
-        # One write of one whole line: a process that is killed leaves all of it or a beginning without its end.
-        with self.path.open("ab", buffering=0) as file:
-            file.write(json.dumps(document).encode() + b"\n")
-
-
-def _parse(line: bytes, path: Path) -> object:
-    try:
-        return json.loads(line)
-    except ValueError as error:
-        raise ConfigurationError(f"{path} holds a line that is no JSON", hint="remove the file") from error
-
-
-def _decode(document: object, path: Path) -> tuple[Cell, Outcome]:
-    try:
-        return Cell(**document["cell"]), Outcome(**document["outcome"])  # type: ignore[index]  # else it is refused
-    except (KeyError, TypeError) as error:
-        raise ConfigurationError(f"{path} holds a line that is no result", hint="remove the file") from error
+    @staticmethod
+    def make(cell: dict[str, Any], outcome: dict[str, Any]) -> tuple[Cell, Outcome]:
+        """Return a cell and its outcome from their fields."""
+        return Cell(**cell), Outcome(**outcome)
 
 
 def run_matrix(
