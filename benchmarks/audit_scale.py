@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from index import get_memory_mib, make_ledger
-from ledger_overhead import describe_machine
+from machine import describe_machine
 
 from ledger import devnet
 from ledger.bundle import verify as standalone

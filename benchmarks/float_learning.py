@@ -191,7 +191,7 @@ def main() -> int:
                 rows.append(compare(rule, partition, attack, seed=1))
                 print(json.dumps(rows[-1]), flush=True)
     differences = [100 * (row["integers"] - row["floats"]) for row in rows]  # type: ignore[operator]
-    from ledger_overhead import describe_machine
+    from machine import describe_machine
 
     document = {
         "command": "benchmarks/float_learning.py --write",

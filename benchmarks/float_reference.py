@@ -15,7 +15,6 @@ import argparse
 import json
 import os
 import platform
-import subprocess
 import sys
 from pathlib import Path
 
@@ -26,6 +25,7 @@ import float_rules
 import numpy as np
 import peers
 from integer_rules import SCALE_BITS, aggregate_integers, make_deltas
+from machine import describe_machine
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULT = ROOT / "benchmarks" / "results" / "float_reference.json"
@@ -52,11 +52,10 @@ def main() -> int:
         for rule, theirs in rules.items()
         for n, f in SETTINGS
     ]
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=ROOT)
     document = {
         "format": "fedtrail-float-reference-1",
         "command": f"benchmarks/float_reference.py --peers PEERS --seeds {arguments.seeds} --write",
-        "commit": commit.stdout.strip(),
+        "commit": describe_machine()["commit"],
         "python": platform.python_version(),
         "numpy": np.__version__,
         "byzfl": peers.describe()["byzfl"] if arguments.peers else None,

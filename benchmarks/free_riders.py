@@ -24,7 +24,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from ledger_overhead import describe_machine
+from machine import describe_machine
 from numpy.typing import NDArray
 from torch.func import functional_call
 

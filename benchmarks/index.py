@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
-from ledger_overhead import describe_machine
+from machine import describe_machine
 
 from ledger import commitments, devnet, signing, spec
 from ledger.aggregation import aggregate, apply_model_step

@@ -181,7 +181,7 @@ def _read(command: str) -> list[dict[str, object]]:
 
 
 def _write(command: str, rows: list[dict[str, object]]) -> None:
-    from ledger_overhead import describe_machine
+    from machine import describe_machine
 
     document = {"command": command, **describe_machine(), "n": N, "d": D, "rows": rows}
     RESULT.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")

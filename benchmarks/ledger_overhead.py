@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
-import subprocess
 import sys
 import tempfile
 import time
@@ -19,6 +17,7 @@ from pathlib import Path
 from statistics import median
 
 import yaml
+from machine import describe_machine
 
 from fl.federation import Federation
 from ledger import devnet
@@ -93,22 +92,6 @@ def write_script(folder: Path, sections: dict[str, object], rounds: int) -> Path
     path = folder / "overhead.yaml"
     path.write_text(yaml.safe_dump({"fedtrail": 1, "run": run, "data": data, **sections}, sort_keys=False))
     return path
-
-
-def describe_machine() -> dict[str, object]:
-    """Return the commit and the machine that a figure belongs to."""
-    root = Path(__file__).parents[1]
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=root, capture_output=True, text=True)
-    model = next(
-        (line.split(":", 1)[1].strip() for line in _read_cpuinfo() if line.startswith("model name")),
-        platform.processor(),
-    )
-    return {"commit": commit.stdout.strip(), "python": platform.python_version(), "processor": model}
-
-
-def _read_cpuinfo() -> list[str]:
-    path = Path("/proc/cpuinfo")
-    return path.read_text().splitlines() if path.exists() else []
 
 
 if __name__ == "__main__":

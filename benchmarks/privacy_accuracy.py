@@ -15,12 +15,12 @@ import argparse
 import json
 import math
 import platform
-import subprocess
 import sys
 import time
 from pathlib import Path
 
 import numpy as np
+from machine import describe_machine
 from scipy.stats import beta
 
 from fl.chart_svg import Line, draw_curves
@@ -131,7 +131,7 @@ def main() -> int:
     parser.add_argument("--write", action="store_true", help="keep the result")
     parser.add_argument("--quick", action="store_true", help="one seed, few trials")
     options = parser.parse_args()
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout.strip()
+    commit = describe_machine()["commit"]
     started, seeds = time.time(), SEEDS[:1] if options.quick else SEEDS
     rows = []
     for clients in CLIENTS:

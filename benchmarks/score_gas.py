@@ -15,7 +15,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from ledger_overhead import describe_machine, write_script
+from ledger_overhead import write_script
+from machine import describe_machine
 
 from fl.federation import Federation
 from ledger import devnet

@@ -23,7 +23,7 @@ from statistics import median
 
 import numpy as np
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
-from ledger_overhead import describe_machine
+from machine import describe_machine
 
 import fl.kernels
 from fl.privacy.secagg import Masker, Setting, Unmasker, decode_answer

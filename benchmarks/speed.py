@@ -30,6 +30,7 @@ os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL
 
 import numpy as np
 import peers
+from machine import describe_machine
 from plot import Line, Panel, draw
 
 from fl.kernels.coordinates import compile_kernel
@@ -73,7 +74,7 @@ def main() -> int:
     document = {
         "format": FORMAT,
         "command": "benchmarks/speed.py --peers PEERS --write",
-        **describe_machine(),
+        **describe(),
         "peers": peers.describe() if arguments.peers else kept.get("peers", {}),
         "seed": SEED,
         "threads": 1,
@@ -229,17 +230,11 @@ def check() -> int:
     return 1 if slow else 0
 
 
-def describe_machine() -> dict[str, str]:
-    """Return the commit and the machine."""
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True)
-    with Path("/proc/cpuinfo").open(encoding="utf-8") as lines:
-        model = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), "")
-    return {
-        "commit": commit.stdout.strip(),
-        "machine": f"{model or platform.processor()}, {os.cpu_count()} cores, {platform.system()}",
-        "python": platform.python_version(),
-        "numpy": np.__version__,
-    }
+def describe() -> dict[str, object]:
+    """Return the commit, the machine and what the figures depend on of it."""
+    found = describe_machine()
+    machine = f"{found['processor']}, {os.cpu_count()} cores, {platform.system()}"
+    return {"commit": found["commit"], "machine": machine, "python": found["python"], "numpy": np.__version__}
 
 
 if __name__ == "__main__":

@@ -88,7 +88,7 @@ def learn(defence: Defence, identities: int, seed: int) -> float:
 
 def measure() -> dict[str, object]:
     """Return mean accuracies by defence and number of identities, and those without an attacker."""
-    from ledger_overhead import describe_machine
+    from machine import describe_machine
 
     curves: dict[str, list[float]] = {}
     for name, defence in DEFENCES.items():

@@ -13,8 +13,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
-import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -23,6 +21,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from machine import describe_machine
 
 from fl.attacks import Attack
 from fl.quantization import dequantize, quantize
@@ -107,15 +106,6 @@ def measure(partition: str, attack: str | None, seeds: range, limits: Validation
             for client, code in rejected.items():
                 (count.rejected if client < first else count.caught)[code] += 1
     return count
-
-
-def describe_machine() -> dict[str, str]:
-    """Return the commit and the machine that a figure belongs to."""
-    command = ["git", "rev-parse", "--short", "HEAD"]
-    commit = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
-    lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines() if Path("/proc/cpuinfo").exists() else []
-    names = [line.partition(": ")[2] for line in lines if line.startswith("model name")]
-    return {"commit": commit, "python": platform.python_version(), "processor": (names or [platform.processor()])[0]}
 
 
 def main() -> int:

@@ -16,6 +16,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from devtools import pages
+
 ROOT = Path(__file__).resolve().parents[1]
 SOURCE = ROOT / "benchmarks" / "results" / "privacy_attacks.json"
 PICTURES = ROOT / "benchmarks" / "results" / "privacy_attacks"
@@ -87,13 +89,7 @@ def main() -> int:
     args = parser.parse_args()
     if args.folder:
         take(args.folder)
-    if not args.check:
-        TARGET.write_text(render(), encoding="utf-8")
-        return 0
-    if TARGET.read_text(encoding="utf-8") == render():
-        return 0
-    print("docs/privacy-attacks.md is not up to date; run: python scripts/make_privacy_report.py", file=sys.stderr)
-    return 1
+    return pages.write_or_compare(__file__, TARGET, render, check=args.check)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,12 @@ def run(script: str, about: str | None, target: Path, render: Callable[[], str])
     """
     parser = argparse.ArgumentParser(description=about)
     parser.add_argument("--check", action="store_true", help="compare only")
-    if not parser.parse_args().check:
+    return write_or_compare(script, target, render, check=parser.parse_args().check)
+
+
+def write_or_compare(script: str, target: Path, render: Callable[[], str], *, check: bool) -> int:
+    """Write a page, or compare it. Returns 1 where it differs."""
+    if not check:
         target.parent.mkdir(exist_ok=True)
         target.write_text(render(), encoding="utf-8")
         return 0
