@@ -38,6 +38,8 @@ MNEMONIC = "test test test test test test test test test test test junk"
 CHAIN_ID = 31337
 START_SECONDS = 60.0
 STOP_SECONDS = 5.0
+ANVIL_PAST_STATES = 256
+"""Blocks back to which an anvil chain answers and can be taken back. Hardhat keeps all."""
 
 # Hardhat runs only in a folder that has a configuration and finds its own package; this is that folder.
 _HARDHAT_FILES = {
@@ -190,8 +192,10 @@ def _make_command(folder: Path, engine: str, port: int, *, project: Path) -> lis
     place = ["--port", str(port)]
     if engine == "anvil":
         state = ["--state", str(_prepare_state(folder)), "--state-interval", "1"]
+        # Left alone, anvil moves all but the last ten states to the user's home: gigabytes, which a kill leaves there.
+        past = ["--prune-history", str(ANVIL_PAST_STATES)]
         limits = ["--enable-tx-gas-limit"]  # as on public chains (EIP-7825) and on Hardhat
-        return [nodejs.find_anvil(project=project), "--host", "127.0.0.1", *place, *state, *limits]
+        return [nodejs.find_anvil(project=project), "--host", "127.0.0.1", *place, *state, *past, *limits]
     cli = nodejs.find_package_file("hardhat/dist/src/cli.js", project=project)
     home = folder / "hardhat"
     home.mkdir(exist_ok=True)

@@ -8,6 +8,8 @@ import time
 from pathlib import Path
 
 import pytest
+from web3 import Web3
+from web3.exceptions import Web3RPCError
 
 from ledger import devnet, nodejs
 from ledger.devnet_process import get_start_mark, is_port_free, read_chain_id
@@ -111,6 +113,19 @@ def test_a_killed_devnet_is_seen_as_gone_and_can_be_started_again(tmp_path):
     with devnet.running(tmp_path, engine="anvil") as again:
         assert again.rpc == node.rpc  # the network in fedtrail.toml stays valid
         assert again.pid != node.pid
+
+
+def test_anvil_leaves_no_states_of_past_blocks_behind(tmp_path, monkeypatch):
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    with devnet.running(tmp_path, engine="anvil") as node:
+        chain = Web3(Web3.HTTPProvider(node.rpc))
+        chain.provider.make_request("anvil_mine", [hex(1100)])
+        assert chain.eth.get_balance(devnet.funded_account(0).address, 1100 - devnet.ANVIL_PAST_STATES + 1)
+        with pytest.raises(Web3RPCError):
+            chain.eth.get_balance(devnet.funded_account(0).address, 1)
+        assert not list(home.rglob("*.json"))
 
 
 def test_reset_forgets_the_state(tmp_path):
