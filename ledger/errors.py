@@ -376,6 +376,18 @@ class NotEligible(RuleError):
     template = "participant {who} may not {what}: {reason}"
 
 
+class NoEncryptionKey(RuleError):
+    """A reader of the task had no usable encryption key when the round opened, so nothing can be sealed to it.
+
+    Cause: it has not announced one, or announced bytes that are no key.
+    Fix: fedtrail key announce NAME, before the next round opens.
+    """
+
+    code = "FT613"
+    template = "the {role} {participant} had no usable encryption key when round {round_id} opened"
+    hint_template = "fedtrail key announce NAME; the next round will have it"
+
+
 class BudgetExceeded(RuleError):
     """A round would spend more privacy than a client's budget allows; nobody has trained.
 
@@ -640,6 +652,18 @@ class UnknownTerm(EvidenceError):
     code = "FT803"
     template = "round {round_id} is bound by the term '{term}', which cannot be judged here: {why}"
     hint_template = "replay with a version that knows the term"
+
+
+class NotAReader(EvidenceError):
+    """An update is encrypted to an audience, and the key of none of its readers is here.
+
+    Cause: the task binds its updates to readers (the term `audience`), and this machine is none of them.
+    Fix: replay where the key of a reader is; or ask an auditor of the task, or for its signed report.
+    """
+
+    code = "FT804"
+    template = "the update of client {client} in round {round_id} is encrypted to {readers}"
+    hint_template = "replay with the encryption key of {readers}"
 
 
 class FindingsError(FedtrailError):

@@ -4,7 +4,7 @@ FedtrailError                 every error that users meet carries an FTnnn code 
 ├── SpecError      exit 7     the bytes or numbers themselves are wrong: evidence against whoever signed them
 │   ├── WrongLength, TrailingBytes, WrongVersion, WrongShape, NotCanonical
 │   ├── OutOfRange, Oversized, NonFinite, WrongExamples
-│   ├── WrongSigner, WrongRound, WrongDomain, WrongClient, WrongRoot
+│   ├── WrongSigner, WrongRound, WrongDomain, WrongClient, WrongRoot, SealBroken
 │   ├── ZeroUpdate, StaleUpdate, DuplicateUpdate, LongUpdate, FaintUpdate, DistantUpdate
 │   └── BadProof
 └── RuleError      exit 6     the protocol refuses: phase, deadline, quorum, duplicate
@@ -195,6 +195,18 @@ class NotCanonical(SpecError):
 
     code = "FT722"
     template = "not canonical: {what}"
+
+
+class SealBroken(SpecError):
+    """An encrypted update is not what sealing an update to the task's audience gives.
+
+    Cause: it was changed, sealed to others or with keys of another time, or its author sealed different things to
+    different readers.
+    Fix: for its author, seal with the keys that were in force when the round opened, and publish those bytes.
+    """
+
+    code = "FT741"
+    template = "the sealed update of client {client} is rejected: {what}"
 
 
 class WrongRoot(SpecError):

@@ -8,17 +8,15 @@ How many peers a client has is the task's rule_param.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ledger.spec.errors import NotCanonical
+from ledger.spec.ranges import decode_ranges, encode_ranges
 
 TERM = "masking"
 """Name of the layout's term."""
 
 _TEXT = re.compile(r"threshold\(([1-9][0-9]{0,3})\)\+roster\(([0-9,-]{1,900})\)")
-_RANGE = re.compile(r"([1-9][0-9]{0,9})(?:-([1-9][0-9]{0,9}))?")
-_MAX_ROSTER = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +30,7 @@ class Masking:
 
     def __str__(self) -> str:
         """Return the text of the term."""
-        return f"threshold({self.threshold})+roster({_encode_ranges(self.roster)})"
+        return f"threshold({self.threshold})+roster({encode_ranges(self.roster)})"
 
 
 def decode_masking(text: str) -> Masking:
@@ -41,30 +39,7 @@ def decode_masking(text: str) -> Masking:
     Raises: NotCanonical: it is not what a Masking encodes to.
     """
     match = _TEXT.fullmatch(text)
-    masking = match and Masking(threshold=int(match[1]), roster=_decode_ranges(match[2]))
+    masking = match and Masking(threshold=int(match[1]), roster=decode_ranges(match[2]))
     if not masking or str(masking) != text or not masking.threshold <= 1000:
         raise NotCanonical(what=f"the term {TERM} is {text!r}")
     return masking
-
-
-def _encode_ranges(numbers: Sequence[int]) -> str:
-    ranges: list[list[int]] = []
-    for number in numbers:
-        if ranges and number == ranges[-1][1] + 1:
-            ranges[-1][1] = number
-        else:
-            ranges.append([number, number])
-    return ",".join(f"{low}-{high}" if high > low else f"{low}" for low, high in ranges)
-
-
-def _decode_ranges(text: str) -> tuple[int, ...]:
-    numbers: list[int] = []
-    for part in text.split(","):
-        match = _RANGE.fullmatch(part)
-        if match is None:
-            return ()
-        low, high = int(match[1]), int(match[2] or match[1])
-        if not (numbers[-1] if numbers else 0) < low <= high < low + _MAX_ROSTER - len(numbers):
-            return ()
-        numbers += range(low, high + 1)
-    return tuple(numbers)
