@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
@@ -101,10 +101,21 @@ class Journal:
         Args: value: what JSON can hold.
         Raises: ConfigurationError: the key is there with another value.
         """
-        text = json.dumps(value, sort_keys=True, separators=(",", ":"))
+        self.note_all({key: value})
+
+    def note_all(self, notes: Mapping[str, dict[str, Any]]) -> None:
+        """Write notes by key: all of them, or none.
+
+        Args: notes: values are what JSON can hold.
+        Raises: ConfigurationError: a key is there with another value.
+        """
         with self._write():
-            self._db.execute("INSERT OR IGNORE INTO note VALUES (?, ?)", (key, text))
-            (found,) = self._db.execute("SELECT value FROM note WHERE key = ?", (key,)).fetchone()
+            for key, value in notes.items():
+                self._note(key, json.dumps(value, sort_keys=True, separators=(",", ":")))
+
+    def _note(self, key: str, text: str) -> None:
+        self._db.execute("INSERT OR IGNORE INTO note VALUES (?, ?)", (key, text))
+        (found,) = self._db.execute("SELECT value FROM note WHERE key = ?", (key,)).fetchone()
         if found != text:
             raise ConfigurationError(
                 f"the journal already says {found} for {key}, not {text}",

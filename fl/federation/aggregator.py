@@ -62,7 +62,8 @@ def collect(ctx: Context, roster: Roster, plan: RoundPlan, publications: Mapping
     if record.signed_list is not None and record.signed_list.problem is not None:
         raise record.signed_list.problem  # our own list is gone: without it nobody is known to have committed
     reasons, valid = find_certified(ctx, plan), {}
-    for done, member in enumerate(record.members, start=1):
+    committed = record.members
+    for done, member in enumerate(committed, start=1):
         publication = publications.get(member.client)
         if member.client not in reasons:
             try:
@@ -71,11 +72,11 @@ def collect(ctx: Context, roster: Roster, plan: RoundPlan, publications: Mapping
                 raise  # our store is down: that is no reason to exclude anybody
             except FedtrailError as error:
                 reasons[member.client] = reason_of(error)
-        ctx.tell("aggregate", plan.number, done, len(record.members))
+        ctx.tell("aggregate", plan.number, done, len(committed))
     rejected = judge_cohort(record, {client: values for client, (_, values) in valid.items()})
     reasons |= {client: reason_of(error) for client, error in rejected.items()}
-    entries = [_entry(m, publications.get(m.client), reasons.get(m.client, 0)) for m in record.members]
-    members = [member for member in record.members if member.client not in reasons]
+    entries = [_entry(m, publications.get(m.client), reasons.get(m.client, 0)) for m in committed]
+    members = [member for member in committed if member.client not in reasons]
     updates = [valid[member.client] for member in members]
     counts = [blob.header.num_examples for blob, _ in updates]
     weights = [record.compute_weight(m.client, count) for m, count in zip(members, counts, strict=True)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from ledger import spec
@@ -35,6 +36,8 @@ Address = bytes | str
 """20 bytes, or the text that a LocalAccount carries as its address."""
 
 _POLL_SECONDS = 1.0
+_SIGNERS_A_CALL = 1000
+"""So many storage reads fit any node's limit for a call."""
 
 
 class Reads:
@@ -186,9 +189,10 @@ class Reads:
 
     def get_signers_at(self, participants: Sequence[int], at: int) -> dict[int, bytes]:
         """Return the keys of clients in rounds that opened at a second; without those that were no client then."""
-        calls = [self.contracts.to_registry("signerAt", each, int(Role.CLIENT), at) for each in participants]
-        found = zip(participants, self._read_many(calls), strict=True)
-        return {participant: answer["signer"] for participant, answer in found if answer["active"]}
+        groups = [participants[i : i + _SIGNERS_A_CALL] for i in range(0, len(participants), _SIGNERS_A_CALL)]
+        calls = [self.contracts.to_registry("signersAt", group, int(Role.CLIENT), at) for group in groups]
+        found = zip(participants, chain.from_iterable(self._read_many(calls)), strict=True)
+        return {participant: signer for participant, signer in found if any(signer)}
 
     def get_stakes_at(self, participants: Sequence[int], at: int) -> dict[int, int]:
         """Return the stakes of participants at the end of a second, in wei."""

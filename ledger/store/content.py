@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -35,6 +35,9 @@ class ContentStore(Protocol):
 
     def put(self, data: bytes | Path) -> Cid:
         """Store and pin a blob; return its identifier."""
+
+    def put_all(self, blobs: Iterable[bytes | Path]) -> list[Cid]:
+        """Store and pin blobs; return their identifiers in that order."""
 
     def get(self, cid: Cid, *, max_bytes: int) -> bytes:
         """Return a blob of at most max_bytes after hashing each of its blocks."""

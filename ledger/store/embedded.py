@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from ledger.errors import BadConfiguration
@@ -39,12 +39,19 @@ class EmbeddedStore:
         Args: data: the bytes, or the file that holds them (read in pieces, never whole).
         Raises: NotFoundError: no such file.
         """
+        return self.put_all([data])[0]
+
+    def put_all(self, blobs: Iterable[bytes | Path]) -> list[Cid]:
+        """Store and pin blobs that wait for the disk together; return their identifiers once all are durable.
+
+        Args: blobs: as for `put`.
+        Raises: NotFoundError: no such file; nothing was stored.
+        """
         with self._lock.writing():
-            folders: set[Path] = set()
-            tree = unixfs.add_file(chunks_of(data), lambda cid, block: folders.add(self._blocks.put(cid, block)))
-            self._blocks.sync(folders)
-            self._pins.add(tree.cid)
-        return tree.cid
+            with self._blocks.writing() as put_block:
+                roots = [unixfs.add_file(chunks_of(blob), put_block).cid for blob in blobs]
+            self._pins.add(*roots)
+        return roots
 
     def get(self, cid: Cid, *, max_bytes: int) -> bytes:
         """Return a blob after hashing each of its blocks.
@@ -91,8 +98,8 @@ class EmbeddedStore:
     def put_block(self, block: bytes, codec: Codec = Codec.RAW) -> Cid:
         """Store one block, durably but unpinned; return its identifier."""
         cid = Cid.of(block, codec)
-        with self._lock.writing():
-            self._blocks.sync({self._blocks.put(cid, block)})
+        with self._lock.writing(), self._blocks.writing() as put_block:
+            put_block(cid, block)
         return cid
 
     def get_block(self, cid: Cid) -> bytes:
@@ -122,8 +129,9 @@ class EmbeddedStore:
         """
         with CarFile(path, max_bytes=max_bytes) as archive, self._lock.writing():
             archive.verify_complete()
-            folders = {self._blocks.put(cid, archive.get_block(cid)) for cid in archive.cids}
-            self._blocks.sync(folders)
+            with self._blocks.writing() as put_block:
+                for cid in archive.cids:
+                    put_block(cid, archive.get_block(cid))
             self._pins.add(archive.root)
             return archive.root
 

@@ -9,7 +9,8 @@ import base64
 import hashlib
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from ledger.errors import BadConfiguration, BlobCorrupt, Oversized, Unavailable
@@ -40,7 +41,10 @@ class Flatfs:
             for folder in (self._blocks, self._tmp):
                 folder.mkdir(parents=True, exist_ok=True)
             if not sharding.exists():
-                self._write(sharding, _SHARDING.encode())
+                partial = self._tmp / _make_name()
+                partial.write_text(_SHARDING)
+                sync_path(partial)
+                partial.replace(sharding)
         except (FileExistsError, NotADirectoryError):
             raise BadConfiguration(file=path, what="the store's path is a file, not a folder") from None
         if sharding.read_text().strip() != _SHARDING.strip():
@@ -51,18 +55,36 @@ class Flatfs:
         key = block_key(cid)
         return self._blocks / key[-3:-1] / (key + _SUFFIX)
 
-    def put(self, cid: Cid, block: bytes) -> Path:
-        """Write a block unless an intact copy is there; return the folder that `sync` must make durable."""
-        path = self.block_path(cid)
-        if not _holds(path, block):
-            path.parent.mkdir(exist_ok=True)
-            self._write(path, block)
-        return path.parent
+    @contextmanager
+    def writing(self) -> Iterator[Callable[[Cid, bytes], None]]:
+        """Yield what writes a block unless an intact copy is there; all of them are durable once this is left.
 
-    def sync(self, folders: set[Path]) -> None:
-        """Make the names of written blocks durable. Until this returns, a power cut may lose them."""
-        for folder in (*folders, self._blocks):
-            sync_folder(folder)
+        The blocks of a batch wait for the disk together: for all bytes, then for all names. When something raises
+        before the names, none of them is there.
+        """
+        partials: dict[Path, Path] = {}
+        folders = {self._blocks}
+
+        def put(cid: Cid, block: bytes) -> None:
+            path = self.block_path(cid)
+            folders.add(path.parent)
+            if path not in partials and not _holds(path, block):
+                partials[path] = self._tmp / _make_name()
+                partials[path].write_bytes(block)
+
+        try:
+            yield put
+            for partial in partials.values():
+                sync_path(partial)
+            for path, partial in partials.items():
+                path.parent.mkdir(exist_ok=True)
+                partial.replace(path)
+        except BaseException:
+            for partial in partials.values():
+                partial.unlink(missing_ok=True)
+            raise
+        for folder in folders:
+            sync_path(folder)
 
     def get(self, cid: Cid) -> bytes:
         """Return a block after hashing it.
@@ -100,23 +122,14 @@ class Flatfs:
     def _files(self) -> Iterator[Path]:
         return self._blocks.glob(f"??/*{_SUFFIX}")
 
-    def _write(self, path: Path, data: bytes) -> None:
-        """Write a file that has its name only once its bytes are on disk."""
-        partial = self._tmp / f"{os.getpid()}-{secrets.token_hex(8)}"
-        try:
-            with partial.open("wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            partial.replace(path)
-        except BaseException:
-            partial.unlink(missing_ok=True)
-            raise
+
+def _make_name() -> str:
+    return f"{os.getpid()}-{secrets.token_hex(8)}"
 
 
-def sync_folder(folder: Path) -> None:
-    """Make the entries of a folder durable."""
-    descriptor = os.open(folder, os.O_RDONLY)
+def sync_path(path: Path) -> None:
+    """Make the bytes of a file, or the names in a folder, durable."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

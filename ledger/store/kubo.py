@@ -10,7 +10,7 @@ from __future__ import annotations
 import tempfile
 import time
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -76,6 +76,10 @@ class KuboStore:
             root = pack_file(car, chunks_of(data)).cid
             self._send(car, root)
         return root
+
+    def put_all(self, blobs: Iterable[bytes | Path]) -> list[Cid]:
+        """Send and pin blobs, one after the other; return their identifiers. Errors as for `put`."""
+        return [self.put(blob) for blob in blobs]
 
     def get(self, cid: Cid, *, max_bytes: int) -> bytes:
         """Return a blob after hashing each of its blocks.

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from ledger.errors import NotAContentId
 from ledger.store.cid import Cid
-from ledger.store.flatfs import sync_folder
+from ledger.store.flatfs import sync_path
 
 
 class Pins:
@@ -27,15 +27,16 @@ class Pins:
         self._path = path
         path.mkdir(parents=True, exist_ok=True)
 
-    def add(self, cid: Cid) -> None:
-        """Pin a root, durably when this returns."""
-        self._entry(cid).touch()
-        sync_folder(self._path)
+    def add(self, *cids: Cid) -> None:
+        """Pin roots, durably when this returns."""
+        for cid in cids:
+            self._entry(cid).touch()
+        sync_path(self._path)
 
     def remove(self, cid: Cid) -> None:
         """Unpin a root; nothing happens if it was not pinned."""
         self._entry(cid).unlink(missing_ok=True)
-        sync_folder(self._path)
+        sync_path(self._path)
 
     def __contains__(self, cid: Cid) -> bool:
         return self._entry(cid).exists()

@@ -40,6 +40,13 @@ def test_a_note_is_written_once(journal):
     assert journal.get_note("run/demo") is None
 
 
+def test_of_notes_written_together_none_is_there_when_one_contradicts(journal):
+    journal.note_all({"a": {"x": 1}, "b": {"x": 2}})
+    with pytest.raises(ConfigurationError, match="for b"):
+        journal.note_all({"c": {"x": 3}, "b": {"x": 4}})
+    assert journal.notes("") == {"a": {"x": 1}, "b": {"x": 2}}
+
+
 def test_notes_are_found_by_the_beginning_of_their_keys(journal):
     for key in ("run/b/1", "run/a_/2", "run/a%/3", "run/a/1"):
         journal.note(key, {"key": key})

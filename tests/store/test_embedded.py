@@ -264,6 +264,22 @@ def test_blocks_are_on_disk_before_their_names_and_names_before_the_pin(
     assert folders[-1] == store.path / "pins"
 
 
+def test_blobs_put_together_get_the_identifiers_that_they_get_alone(store: EmbeddedStore, tmp_path: Path) -> None:
+    other = EmbeddedStore(tmp_path / "other")
+    blobs = [BLOB, b"", BLOB[:1000], BLOB]
+    assert store.put_all(blobs) == [other.put(blob) for blob in blobs]
+    assert set(store.list_pins()) == set(other.list_pins())
+    assert [store.get(cid, max_bytes=len(BLOB)) for cid in store.put_all(blobs)] == blobs
+
+
+def test_of_blobs_put_together_none_is_stored_when_one_is_absent(store: EmbeddedStore, tmp_path: Path) -> None:
+    with pytest.raises(NotFoundError):
+        store.put_all([BLOB, tmp_path / "absent"])
+    assert store.list_pins() == []
+    assert block_files(store) == []
+    assert list((store.path / "tmp").iterdir()) == []
+
+
 def test_a_path_that_is_no_folder_or_another_sharding_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(BadConfiguration, match="file"):
