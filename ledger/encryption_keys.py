@@ -36,6 +36,10 @@ class EncryptionKeys:
         file = self._file(len(files))
         return file, make_recipient_key(file, password)
 
+    def count(self) -> int:
+        """Return how many keys there are, earlier ones and one that waits to be announced included."""
+        return len(self._files())
+
     def load(self, public: bytes, password: str) -> X25519PrivateKey:
         """Return the private half of an announced key. Raises: KeyMissing: it is not here; WrongPassword."""
         for file in reversed(self._files()):

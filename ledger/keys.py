@@ -51,7 +51,11 @@ def password_for(network: Network, *, name: str = "signing key", confirm: bool =
 
 
 class Keystore:
-    """The keys of a project: NAME.json, and NAME.0.json, NAME.1.json … for keys that were rotated away."""
+    """The keys of a project: NAME.json, and NAME.0.json, NAME.1.json … for keys that were rotated away.
+
+    .next-NAME.json waits to take a key's place: it is on disk before the registry hears of it, so that an interrupted
+    rotation is finished and none is begun twice.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -81,9 +85,12 @@ class Keystore:
         Args: version: number of a key that was rotated away; None for the current one.
         Raises: UsageError, KeyMissing, WrongPassword; ConfigurationError: the file is no keystore.
         """
+        return self._decrypt(self._file(name, version), name, password)
+
+    def _decrypt(self, file: Path, name: str, password: str) -> LocalAccount:
         from eth_account import Account
 
-        content = self._read(name, version)
+        content = self._read(file, name)
         try:
             account: LocalAccount = Account.from_key(Account.decrypt(content, password))
         except ValueError as problem:
@@ -113,7 +120,10 @@ class Keystore:
 
         Raises: UsageError, KeyMissing; ConfigurationError: the file is no keystore.
         """
-        address = self._read(name, version).get("address")
+        return self._read_address(self._file(name, version), name)
+
+    def _read_address(self, file: Path, name: str) -> str:
+        address = self._read(file, name).get("address")
         if not isinstance(address, str) or not _ADDRESS.fullmatch(address.lower()):
             raise ConfigurationError(f"key '{name}' is no keystore file: it names no address")
         return "0x" + address.lower().removeprefix("0x")
@@ -123,14 +133,53 @@ class Keystore:
 
         Raises: UsageError, KeyMissing; WrongPassword: of the present key, so that one password opens all of them.
         """
+        address = self.prepare(name, password).address
+        self.adopt(name)
+        return address
+
+    def prepare(self, name: str, password: str) -> LocalAccount:
+        """Return the key that waits to take a key's place: the one that was made before, or a new one.
+
+        Raises: UsageError, KeyMissing; WrongPassword: of the present key, so that one password opens all of them.
+        """
         self.load(name, password)
-        file = self._file(name)
-        account = _make_account()
-        partial = self._write_partial(account, password)
-        os.link(file, self._file(name, self.count_versions(name)))
-        partial.replace(file)
+        file = self._next_file(name)
+        if not file.exists():
+            self._write_partial(_make_account(), password).replace(file)
+            _sync_folder(self.path)
+        return self._decrypt(file, name, password)
+
+    def adopt(self, name: str) -> None:
+        """Let the key that waits take its place; the present one is kept as NAME.N.json.
+
+        Raises: UsageError, KeyMissing: none waits.
+        """
+        file, waiting = self._file(name), self._next_file(name)
+        self._read(waiting, name)
+        count = self.count_versions(name)
+        # Somebody that died between the two steps has kept the present key already.
+        if not count or self.plain_address(name, version=count - 1) != self.plain_address(name):
+            os.link(file, self._file(name, count))
+        waiting.replace(file)
         _sync_folder(self.path)
-        return account.address
+
+    def waiting_address(self, name: str) -> str | None:
+        """Return the address of the key that waits, 0x hex in lower case; None if none does."""
+        file = self._next_file(name)
+        return self._read_address(file, name) if file.exists() else None
+
+    def list_addresses(self, name: str) -> dict[str, Path]:
+        """Return the files of all keys of a name by address (0x hex in lower case): earlier, present, waiting."""
+        earlier = [self._file(name, version) for version in range(self.count_versions(name))]
+        files = [*earlier, self._file(name), self._next_file(name)]
+        return {self._read_address(file, name): file for file in files if file.exists()}
+
+    def load_by_address(self, name: str, address: bytes, password: str) -> LocalAccount:
+        """Return the key of a name with an address of 20 bytes. Raises: KeyMissing: none has it; WrongPassword."""
+        file = self.list_addresses(name).get(f"0x{address.hex()}")
+        if file is None:
+            raise KeyMissing(name=f"{name} (0x{address.hex()})", path=self.path)
+        return self._decrypt(file, name, password)
 
     def count_versions(self, name: str) -> int:
         """Return how many keys of that name were rotated away."""
@@ -147,11 +196,14 @@ class Keystore:
             )
         return self.path / (f"{name}.json" if version is None else f"{name}.{version}.json")
 
-    def _read(self, name: str, version: int | None) -> dict[str, str]:
+    def _next_file(self, name: str) -> Path:
+        return self._file(name).with_name(f".next-{name}.json")
+
+    def _read(self, file: Path, name: str) -> dict[str, str]:
         try:
-            content = json.loads(self._file(name, version).read_text("utf-8"))
+            content = json.loads(file.read_text("utf-8"))
         except FileNotFoundError:
-            raise KeyMissing(name=name if version is None else f"{name}.{version}", path=self.path) from None
+            raise KeyMissing(name=name if file == self._file(name) else file.stem, path=self.path) from None
         except ValueError:
             raise ConfigurationError(f"key '{name}' is no keystore file: it is not JSON") from None
         if not isinstance(content, dict):

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from fl.federation import aggregator, attestors, clients, commits, masking, rewards, setup
 from fl.federation.context import Context, Roster, RoundPlan
+from fl.federation.keyring import Keyring
 from fl.federation.results import Conviction, Observer, Progress, RoundResult, RunResult, find_unmet
 from fl.federation.scoring import record_scores
 from fl.federation.spending import record_spends, verify_budgets
@@ -127,6 +128,7 @@ class Federation:
 
     def _set_up(self) -> tuple[Roster, int, Vector, str]:
         keys, password = Keystore(self.project.keys_dir), password_for(self.network)
+        self._keyring = Keyring(ctx=self.ctx, keys=keys, password=password)
         operator = setup.find_operator(self.network.devnet, keys, password)
         challenger = setup.find_challenger(self.network.devnet, keys, password, operator)
         roster = setup.enrol(self.ctx, keys, password, operator=operator, challenger=challenger)
@@ -140,7 +142,7 @@ class Federation:
     ) -> tuple[list[RoundResult], Vector, str]:
         """Run a round, and once more with the next aggregator for each proposal that the court strikes."""
         results: list[RoundResult] = []
-        attempt = 1
+        roster, attempt = self._keyring.rotate_due(roster, number), 1
         while True:
             plan = self._open(roster, task_id, number, attempt, model, cid)
             result, model, cid = self._run_attempt(roster, plan, model, cid)
@@ -152,6 +154,8 @@ class Federation:
 
     def _run_attempt(self, roster: Roster, plan: RoundPlan, model: Vector, cid: str) -> tuple[RoundResult, Vector, str]:
         started, number = time.perf_counter(), plan.number
+        roster = self._keyring.in_force(roster, plan.opened_at)
+        plan = replace(plan, aggregator=next(p for p in roster.aggregators if p.name == plan.aggregator.name))
         masks = masking.exchange(self.ctx, roster, plan)
         submissions, refusals, training = clients.prepare_all(self.ctx, roster, plan, masks)
         refusals += commits.send_all(self.ctx, roster, plan, submissions)
@@ -210,6 +214,7 @@ class Federation:
             aggregator=party,
             base=model,
             base_cid=cid,
+            opened_at=opened["opened_at"],
             commit_end=opened["commit_end"],
             data_end=opened["data_end"],
         )

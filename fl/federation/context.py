@@ -111,6 +111,8 @@ class RoundPlan:
     """Global model that clients train on, int32[d]."""
     base_cid: str
     """Where that model is."""
+    opened_at: int
+    """When it opened, seconds since 1970: keys that were in force then serve it."""
     commit_end: int
     """Last second for commitments, seconds since 1970."""
     data_end: int

@@ -4,32 +4,50 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from fl.federation.context import Context, Party
-from fl.privacy.secagg.keys import compute_public_key
+from fl.federation.context import Context, Party, Roster
+from ledger.encryption_keys import EncryptionKeys
+from ledger.errors import KeyMissing
 from ledger.keys import Keystore
-
-_SUFFIX = "-x25519"
+from ledger.rotation import announce_next_key
 
 
 def announce_keys(ctx: Context, keys: Keystore, password: str, parties: Mapping[str, Party]) -> dict[int, bytes]:
-    """Return private keys by participant; each public half is announced unless it is the one in force.
-
-    A key is kept beside the signing key of its participant, in a file of the same form: any 32 bytes are a private key
-    of X25519.
-    """
+    """Return private keys by participant; who has announced none that this machine holds announces one."""
     private_keys = {}
     for done, (name, party) in enumerate(parties.items(), start=1):
-        if f"{name}{_SUFFIX}" not in keys.names():
-            keys.new(f"{name}{_SUFFIX}", password)
-        private = bytes(keys.load(f"{name}{_SUFFIX}", password).key)
+        held, at = EncryptionKeys(keys.path, name), ctx.chain.now() + 1
+        private = _find_private(ctx, held, password, party.participant, at)
+        if private is None:
+            public = announce_next_key(ctx.chain, held, party.participant, password=password, sender=party.account)
+            private = held.load(public, password).private_bytes_raw()
         private_keys[party.participant] = private
-        _announce(ctx, party, compute_public_key(private))
         ctx.tell("set-up", 0, done, len(parties), f"announce the encryption key of {name}")
     return private_keys
 
 
-def _announce(ctx: Context, party: Party, public: bytes) -> None:
-    in_force = ctx.chain.get_encryption_key(party.participant, ctx.chain.now() + 1)
-    if in_force is None or in_force.key != public:
-        key = f"{ctx.chain.fingerprint}/encryption-key/{party.participant}/{public.hex()}"
-        ctx.chain.announce_key(party.participant, public, key=key, sender=party.account)
+def load_keys(ctx: Context, keys: Keystore, password: str, roster: Roster, at: int) -> dict[int, bytes]:
+    """Return private keys by participant, of the keys that were in force in a second.
+
+    Who has another one in force than this machine holds is left out: it can read nothing.
+    """
+    private_keys = dict(roster.encryption_keys)
+    for party in (*roster.aggregators, *roster.clients, *roster.attestors):
+        held = EncryptionKeys(keys.path, party.name)
+        if party.participant not in private_keys or held.count() == 1:
+            continue  # it has one key only
+        private = _find_private(ctx, held, password, party.participant, at)
+        if private is None:
+            del private_keys[party.participant]
+        else:
+            private_keys[party.participant] = private
+    return private_keys
+
+
+def _find_private(ctx: Context, held: EncryptionKeys, password: str, participant: int, at: int) -> bytes | None:
+    in_force = ctx.chain.get_encryption_key(participant, at)
+    if in_force is None:
+        return None
+    try:
+        return held.load(in_force.key, password).private_bytes_raw()
+    except KeyMissing:
+        return None

@@ -67,7 +67,7 @@ def exchange(ctx: Context, roster: Roster, plan: RoundPlan) -> Masks | None:
     masks = Masks(setting=_read_setting(ctx, roster, plan), folder=ctx.folder("masks"))
     quiet = {stage: _find_silent(ctx, roster, plan, stage) for stage in ("start", "shares")}
     for client in masks.setting.roster:
-        if client not in quiet["start"]:
+        if client not in quiet["start"] and client in roster.encryption_keys:
             masks.maskers[client] = _make_masker(masks, roster, client)
             masks.hellos[client] = masks.maskers[client].make_hello()
     sent: dict[int, dict[int, bytes]] = {}
@@ -194,7 +194,7 @@ def _collect_answers(ctx: Context, roster: Roster, plan: RoundPlan, masks: Masks
     silent, answers = _find_silent(ctx, roster, plan, "unmask"), []
     for client in sorted(unmasker.survivors & set(masks.held) - silent):
         survivors = read_survivors(ctx, plan)
-        if public is None or not _may_answer(masks, client, survivors):
+        if public is None or aggregator not in roster.encryption_keys or not _may_answer(masks, client, survivors):
             continue
         masker = masks.maskers[client]
         try:

@@ -51,7 +51,7 @@ def enrol(ctx: Context, keys: Keystore, password: str, *, operator: LocalAccount
         _register(ctx, keys, operator, accounts[name], name)
         ctx.tell("set-up", 0, done, len(missing), f"register {name}")
     parties = {name: _party(ctx, name, accounts[name]) for name in names}
-    _give_gas_money(ctx, operator, parties)
+    give_gas_money(ctx, operator, parties)
     encryption_keys = announce_keys(ctx, keys, password, parties) if ctx.script.masking is not None else {}
     return Roster(
         encryption_keys=encryption_keys,
@@ -99,7 +99,7 @@ def _party(ctx: Context, name: str, account: LocalAccount) -> Party:
     return Party(name=name, participant=participant, account=account)
 
 
-def _give_gas_money(ctx: Context, operator: LocalAccount, parties: dict[str, Party]) -> None:
+def give_gas_money(ctx: Context, operator: LocalAccount, parties: dict[str, Party]) -> None:
     """Pay for the gas of who sends transactions: aggregators, clients that commit alone or announce keys."""
     breakers = [event for event in ctx.script.events if isinstance(event, MalformEvent)]
     alone = {f"c{event.client}" for event in breakers if event.malform in ("late", "duplicate")}

@@ -225,9 +225,7 @@ def _raise_alarm(found: list[FedtrailError], *, fmt: str, final: bool) -> None:
 def _list_signers(session: Session) -> frozenset[bytes]:
     """Return the addresses of all signing keys that this project holds or held."""
     store = session.keys
-    texts = [store.address(name, version=v) for name in store.names() for v in range(store.count_versions(name))]
-    texts += [store.address(name) for name in store.names()]
-    return frozenset(bytes.fromhex(text[2:]) for text in texts)
+    return frozenset(bytes.fromhex(text[2:]) for name in store.names() for text in store.list_addresses(name))
 
 
 def _keys(session: Session) -> NoteKeystore:

@@ -124,18 +124,16 @@ def unique_key(session: Session, what: str, number: int) -> str:
 def rotate_key(session: Session, name: str, *, local: bool) -> tuple[str, int | None]:
     """Replace a key in the keystore, and in the registry when its participant is registered there.
 
-    The registry comes second: after an interruption the old key is still in the keystore, as NAME.0.
     Returns: the new address, and the participant's number if the registry was told.
     """
+    from ledger.rotation import rotate_signing_key
+
     known = None if local else _find_registered(session, name)
-    owner = load_owner(session, known) if known else None
-    address = session.keys.rotate(name, session.password())
-    if known is None or owner is None:
-        return address, None
-    signer = session.keys.load(name, session.password())
-    number = known.view.id
-    session.chain.rotate_key(number, signer, key=f"{session.network.ledger}/rotate/{address}", sender=owner)
-    return address, number
+    if known is None:
+        return session.keys.rotate(name, session.password()), None
+    owner, password, number = load_owner(session, known), session.password(), known.view.id
+    account = rotate_signing_key(session.chain, session.keys, name, number, password=password, owner=owner)
+    return account.address, number
 
 
 def _find_registered(session: Session, name: str) -> Known | None:

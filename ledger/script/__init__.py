@@ -26,6 +26,7 @@ from ledger.script.events import (
     ScriptEvent,
     WithholdEvent,
 )
+from ledger.script.keys import KeysSection
 from ledger.script.masking import MaskingSection, check_masking
 from ledger.script.noise import NoiseSection, check_noise
 from ledger.script.rewards import RewardsSection
@@ -78,6 +79,8 @@ class Script(Section):
     """Attestors, who certify which updates could be had; without this section the aggregator says it alone."""
     masking: MaskingSection | None = None
     """Secure aggregation; without this section everybody sees every update."""
+    keys: KeysSection | None = None
+    """How long signing and encryption keys last; without this section they stay until somebody replaces them."""
     rewards: RewardsSection | None = None
     """Pay for updates that went into finalised rounds; without this section there is none."""
     scores: ScoresSection | None = None
@@ -331,6 +334,7 @@ __all__ = [
     "ExcludedClient",
     "ExpectSection",
     "FormatSection",
+    "KeysSection",
     "MalformEvent",
     "ModelSection",
     "NoiseSection",

@@ -70,6 +70,40 @@ def test_no_name_reaches_another_path(keystore, name):
     assert not keystore.path.exists()
 
 
+def test_a_key_that_waits_is_made_once_and_takes_the_place_when_it_is_told(keystore):
+    first = keystore.new("a", DEVNET_PASSWORD)
+    waiting = keystore.prepare("a", DEVNET_PASSWORD)
+    assert keystore.prepare("a", DEVNET_PASSWORD).address == waiting.address
+    assert (keystore.address("a"), keystore.names(), keystore.count_versions("a")) == (first, ["a"], 0)
+    assert keystore.waiting_address("a") == waiting.address.lower()
+    keystore.adopt("a")
+    assert (keystore.address("a"), keystore.waiting_address("a")) == (waiting.address, None)
+    assert list(keystore.list_addresses("a")) == [first.lower(), waiting.address.lower()]
+    with pytest.raises(KeyMissing):
+        keystore.adopt("a")
+
+
+def test_a_rotation_that_died_between_its_last_two_steps_keeps_the_old_key_once(keystore):
+    keystore.new("a", DEVNET_PASSWORD)
+    keystore.prepare("a", DEVNET_PASSWORD)
+    os.link(keystore.path / "a.json", keystore.path / "a.0.json")
+    keystore.adopt("a")
+    assert keystore.count_versions("a") == 1
+
+
+def test_every_key_of_a_name_is_found_by_its_address_and_no_other(keystore):
+    first = keystore.new("a", DEVNET_PASSWORD)
+    keystore.rotate("a", DEVNET_PASSWORD)
+    keystore.prepare("a", DEVNET_PASSWORD)
+    addresses = keystore.list_addresses("a")
+    assert len(addresses) == 3
+    for address in addresses:
+        found = keystore.load_by_address("a", bytes.fromhex(address[2:]), DEVNET_PASSWORD)
+        assert found.address.lower() == address
+    with pytest.raises(KeyMissing):
+        keystore.load_by_address("b", bytes.fromhex(first[2:]), DEVNET_PASSWORD)
+
+
 def test_rotation_keeps_every_key(keystore):
     first = keystore.new("a", DEVNET_PASSWORD)
     second = keystore.rotate("a", DEVNET_PASSWORD)

@@ -135,6 +135,28 @@ def test_a_script_has_attestors_only_if_it_says_so() -> None:
     assert (committee.signatures, committee.stake_wei) == (3, 3 * 10**18)
 
 
+@pytest.mark.parametrize(
+    ("every", "due", "not_due"),
+    [
+        ("2 rounds", [(3, 0), (5, 0)], [(1, 10**9), (2, 10**9), (4, 0)]),
+        ("1 round", [(2, 0)], [(1, 10**9)]),
+        ("30d", [(1, 30 * 86_400), (7, 10**9)], [(1, 30 * 86_400 - 1), (7, 0)]),
+    ],
+)
+def test_keys_are_due_after_rounds_or_after_a_time(
+    every: str, due: list[tuple[int, int]], not_due: list[tuple[int, int]]
+) -> None:
+    section = parse_script(f"{SCRIPT}keys: {{rotate_every: {every}}}\n".encode(), name="a.yaml").keys
+    assert section is not None
+    assert [section.is_due(*each) for each in due] == [True] * len(due)
+    assert [section.is_due(*each) for each in not_due] == [False] * len(not_due)
+
+
+@pytest.mark.parametrize("every", ["0 rounds", "0s", "often", "-1d", "1.5 rounds"])
+def test_keys_that_last_no_time_or_no_known_one_are_refused(every: str) -> None:
+    assert "'keys.rotate_every'" in str(refuse(f"{SCRIPT}keys: {{rotate_every: '{every}'}}\n"))
+
+
 def test_a_client_can_be_made_to_withhold_what_it_commits_to() -> None:
     text = SCRIPT.replace("drop: [5, 6]", "withhold: [5, 6]")
     event = parse_script(text.encode(), name="a.yaml").events[1]

@@ -1,0 +1,55 @@
+"""Keys of registered participants, replaced by new ones: on disk first, then on the chain, then in use.
+
+A rotation that is interrupted is finished by the next one. Rounds that opened before keep the key that was in force
+then (docs/protocol.md §8.1, §13.2), so that what was signed with it stays its owner's.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from eth_account.signers.local import LocalAccount
+
+    from ledger.chain import Chain
+    from ledger.encryption_keys import EncryptionKeys
+    from ledger.keys import Keystore
+
+
+def finish_rotation(chain: Chain, keys: Keystore, name: str, participant: int) -> bool:
+    """Take the waiting key of a participant into use if the registry has it already; return whether it did."""
+    waiting = keys.waiting_address(name)
+    if waiting is None or chain.get_participant(participant).signer.hex() != waiting[2:]:
+        return False
+    keys.adopt(name)
+    return True
+
+
+def rotate_signing_key(
+    chain: Chain, keys: Keystore, name: str, participant: int, *, password: str, owner: LocalAccount
+) -> LocalAccount:
+    """Replace a participant's signing key in rounds that open later; return the new one.
+
+    Args: name: of the key in the keystore. owner: the participant's cold key, with ETH for gas.
+    Raises: NotEligible: the account is not its owner; WrongPassword.
+    """
+    if finish_rotation(chain, keys, name, participant):
+        return keys.load(name, password)
+    account = keys.prepare(name, password)
+    chain.rotate_key(participant, account, key=f"{chain.fingerprint}/rotate/{account.address}", sender=owner)
+    keys.adopt(name)
+    return account
+
+
+def announce_next_key(
+    chain: Chain, held: EncryptionKeys, participant: int, *, password: str, sender: LocalAccount
+) -> bytes:
+    """Announce a participant's next encryption key, X25519; return its public half, 32 bytes.
+
+    Args: held: its private halves. sender: its signer or owner, with ETH for gas.
+    """
+    announced = [each.key for each in chain.list_encryption_keys(participant)]
+    _, public = held.next(announced, password)
+    key = f"{chain.fingerprint}/encryption-key/{participant}/{public.hex()}"
+    chain.announce_key(participant, public, key=key, sender=sender)
+    return public
