@@ -191,6 +191,12 @@ class Journal:
         with self._lock:
             return int(self._db.execute(query, (prefix, prefix)).fetchone()[0])
 
+    def count_outcomes(self, scope: str) -> dict[str, tuple[int, int]]:
+        """Return how many transactions of a chain stand how (written, mined, reverted), and the gas that they used."""
+        query = "SELECT status, count(*), coalesce(sum(gas_used), 0) FROM transaction_sent WHERE scope = ? GROUP BY 1"
+        with self._lock:
+            return {status: (number, gas) for status, number, gas in self._db.execute(query, (scope,))}
+
     def _select(self, where: str, *values: object) -> list[Entry]:
         names = _COLUMNS.split(", ")
         with self._lock:

@@ -2,6 +2,7 @@
 
 rules.py        what is worth an alert: pure
 monitor.py      looks at a ledger again and again, and keeps count
+local.py        what the project itself has sent, read and had witnessed
 metrics.py      the counts for Prometheus (extra `monitor`)
 """
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from ledger.alerting.local import Local
 from ledger.alerting.monitor import Tally
 from ledger.errors import ConfigurationError, MissingExtra
 from ledger.scoring import ONE
@@ -26,7 +27,7 @@ class Collector:
 
     def collect(self) -> Iterator[Metric]:
         """Yield every metric."""
-        from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+        from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, SummaryMetricFamily
 
         # Copies: the monitor goes on counting in another thread.
         tally = self._tally
@@ -46,10 +47,30 @@ class Collector:
         failures.add_metric((), tally.replay_failures)
         missing = GaugeMetricFamily("fedtrail_artifacts_missing", "Findings for want of evidence.")
         missing.add_metric((), sum(list(tally.missing.values())))
-        yield from (rounds, alerts, scores, spent, failures, missing)
+        seconds = SummaryMetricFamily("fedtrail_round_seconds", "From opening to end, chain time.", labels=("run",))
+        for task_id, (count, total) in list(tally.seconds.items()):
+            seconds.add_metric((self._name(task_id),), count_value=count, sum_value=total)
+        yield from (rounds, seconds, alerts, scores, spent, failures, missing)
+        yield from _describe_local(tally.local)
 
     def _name(self, task_id: int) -> str:
         return self._runs.get(task_id, f"task-{task_id}")
+
+
+def _describe_local(local: Local) -> Iterator[Metric]:
+    from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+
+    transactions = CounterMetricFamily("fedtrail_tx", "Transactions that this project wrote.", labels=("outcome",))
+    for outcome, count in local.transactions.items():
+        transactions.add_metric((outcome,), count)
+    yield transactions
+    yield CounterMetricFamily("fedtrail_gas_used", "Gas of this project's transactions.", value=local.gas_used)
+    if local.index_lag_blocks is not None:
+        yield GaugeMetricFamily("fedtrail_index_lag_blocks", "Blocks to read.", value=local.index_lag_blocks)
+    if local.reorgs is not None:
+        yield CounterMetricFamily("fedtrail_reorgs", "Reorganisations that the index met.", value=local.reorgs)
+    if local.witness_age_seconds is not None:
+        yield GaugeMetricFamily("fedtrail_witness_age_seconds", "Chain time.", value=local.witness_age_seconds)
 
 
 @contextmanager

@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 
 from ledger import spec
 from ledger.alerting import rules
+from ledger.alerting.local import Local
 from ledger.alerting.rules import Alert, Limits
 from ledger.audit import replay
-from ledger.chain import Chain
+from ledger.chain import Chain, RoundView
 from ledger.errors import ChainError, FedtrailError
 from ledger.history import load_round
 from ledger.records import AuditReport, RoundRecord, Verdict
@@ -22,6 +23,7 @@ from ledger.scorekeeping import compare, list_recorded
 from ledger.scoring import RoundScores, Standing, can_be_scored, score_round
 from ledger.store import ContentStore
 
+_ENDS = ("Abandoned", "Expired", "Finalised", "Voided")
 _JUDGED = (spec.Phase.PROPOSED, spec.Phase.FINALISED, spec.Phase.VOIDED)
 
 
@@ -41,6 +43,10 @@ class Tally:
     """Latest score by task, client and kind, in units of 2**-16."""
     epsilon: dict[tuple[int, int], int] = field(default_factory=dict)
     """Privacy that is said to be spent, by task and client, in millionths."""
+    seconds: dict[int, tuple[int, int]] = field(default_factory=dict)
+    """Rounds that ended and the seconds from their openings to their ends together, by task; time of the chain."""
+    local: Local = field(default_factory=Local)
+    """What the project's own files told last."""
 
 
 @dataclass(slots=True)
@@ -133,7 +139,7 @@ class Monitor:
         if view.phase in _JUDGED and self._is_open_question(task, round_id):
             yield from self._judge(task_id, task, round_id)
         if view.phase in spec.TERMINAL:
-            self._end(task_id, task, round_id, view.phase)
+            self._end(task_id, task, view)
 
     def _is_open_question(self, task: _Task, round_id: int) -> bool:
         """Return whether a round is to be replayed: for the first time, or since what it lacked may be there now."""
@@ -162,8 +168,9 @@ class Monitor:
                 self.tally.scores.update({(task_id, client, kind): value for client, value in sheet.items()})
             yield from rules.judge_scores(scores, self._limits)
 
-    def _end(self, task_id: int, task: _Task, round_id: int, phase: spec.Phase) -> None:
+    def _end(self, task_id: int, task: _Task, view: RoundView) -> None:
         """Note that a round has ended; not yet, if it is finalised and not all of it could be had."""
+        round_id, phase = view.round_id, view.phase
         if phase is spec.Phase.FINALISED:
             judged = self._judged[round_id]
             is_incomplete = judged.report.verdict is Verdict.INCOMPLETE
@@ -175,7 +182,14 @@ class Monitor:
             task.members = frozenset(member.client for member in judged.record.members)
         task.ended.add(round_id)
         self._judged.pop(round_id, None)
+        count, seconds = self.tally.seconds.get(task_id, (0, 0))
+        self.tally.seconds[task_id] = (count + 1, seconds + self._get_end(round_id) - view.opened_at)
         self.tally.rounds[task_id, phase.name.lower()] += 1
+
+    def _get_end(self, round_id: int) -> int:
+        """Return when a round that has ended did, seconds since 1970."""
+        last = self.chain.events(names=_ENDS, round_id=round_id)[-1]
+        return self.chain.get_block_time(last.block) or self.chain.now()
 
     def _compare_recorded(self) -> Iterator[Alert]:
         for round_id in sorted(self._stated & set(self._scores)):

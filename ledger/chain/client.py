@@ -125,6 +125,10 @@ class Chain(Stating):
         """Return the gas of this machine's transactions whose keys begin with a prefix."""
         return self.journal.gas_used(prefix)
 
+    def count_outcomes(self) -> dict[str, tuple[int, int]]:
+        """Return how many of this machine's transactions on this chain stand how, and the gas that they used."""
+        return self.journal.count_outcomes(self._sending.scope)
+
     def register(
         self, *, role: Role, owner: Address, signer: LocalAccount, stake_wei: int, key: str, sender: LocalAccount
     ) -> Receipt:

@@ -261,6 +261,11 @@ class Reads:
         found = self._connection.request("eth_getBlockByNumber", to_quantity(block), False)
         return to_bytes(found["hash"]) if isinstance(found, dict) else None
 
+    def get_block_time(self, block: int) -> int | None:
+        """Return a block's time, seconds since 1970, or None where there is no such block."""
+        found = self._connection.request("eth_getBlockByNumber", to_quantity(block), False)
+        return int(found["timestamp"], 16) if isinstance(found, dict) else None
+
     def now(self) -> int:
         """Return the time of the latest block, seconds since 1970."""
         return int(self._connection.request("eth_getBlockByNumber", "latest", False)["timestamp"], 16)

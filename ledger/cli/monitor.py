@@ -82,7 +82,12 @@ def monitor(
             return
         if fmt == "csv":
             click.echo(",".join(COLUMNS))
-        repeat(watcher.look, lambda alert: _tell(alert, fail_on, fmt), interval=interval, timeout=timeout)
+        repeat(
+            lambda: _look(session, watcher, metrics_port),
+            lambda alert: _tell(alert, fail_on, fmt),
+            interval=interval,
+            timeout=timeout,
+        )
 
 
 def _check_rules(fail_on: tuple[str, ...]) -> None:
@@ -122,6 +127,14 @@ def _serving(watcher: Monitor, runs: dict[int, str], port: int | None) -> Abstra
             yield
 
     return announced()
+
+
+def _look(session: Session, watcher: Monitor, port: int | None) -> Iterator[Alert]:
+    from ledger.alerting.local import read_local
+
+    if port is not None:  # before what may end the command
+        watcher.tally.local = read_local(session.project, session.chain)
+    yield from watcher.look()
 
 
 def _print_once(alerts: list[Alert], fail_on: tuple[str, ...], fmt: str) -> None:

@@ -16,7 +16,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from scripted_runs import run_honest, run_tampered
 
 from ledger.alerting import Monitor
-from ledger.chain import Chain
+from ledger.alerting.local import read_local
+from ledger.chain import Chain, Connection
+from ledger.chain.connection import move_clock
 from ledger.keys import Keystore, password_for
 from ledger.project import Project
 from ledger.scoring import compute_method
@@ -149,6 +151,33 @@ def test_a_following_monitor_tells_live_serves_metrics_and_ends_cleanly(in_serve
     kinds = {sample.labels["kind"] for sample in samples if sample.name == "fedtrail_score"}
     assert {"anomaly", "trust", "effort"} <= kinds
     assert found["fedtrail_replay_failures_total"] == found["fedtrail_artifacts_missing"] == 0
+    assert (found["fedtrail_round_seconds_count"], found["fedtrail_round_seconds_sum"] > 0) == (1, True)
+    mined = next(sample for sample in samples if sample.labels == {"outcome": "mined"})
+    assert (mined.name, mined.value > 3, found["fedtrail_gas_used_total"] > 100_000) == (
+        "fedtrail_tx_total",
+        True,
+        True,
+    )
+    assert not {"fedtrail_index_lag_blocks", "fedtrail_witness_age_seconds"} & set(found)
+
+
+def test_the_age_of_index_and_of_foreign_signatures_is_measured(
+    cli: Cli, in_served: Project, stranger: Project, chain: Chain, tmp_path: Path
+) -> None:
+    run_honest(in_served, "aged")
+    assert cli("index", "sync", "--project", stranger.root).status == 0
+    assert cli("checkpoint", "key", "clinic", "--project", in_served.root).status == 0
+    assert cli("checkpoint", "key", "auditor", "--project", stranger.root).status == 0
+    file = tmp_path / "now.note"
+    assert cli("checkpoint", "create", "--key", "clinic", "-o", file).status == 0
+    assert read_local(in_served, chain).witness_age_seconds is None  # signed by nobody but itself
+    assert cli("checkpoint", "cosign", file, "--key", "auditor", "--project", stranger.root).status == 0
+    before = read_local(stranger, chain)
+    move_clock(Connection(chain.network.rpc), chain.now() + 100)
+    after = read_local(stranger, chain)
+    assert (before.index_lag_blocks, before.reorgs, after.index_lag_blocks) == (0, 0, 1)
+    assert before.witness_age_seconds is not None and after.witness_age_seconds is not None
+    assert after.witness_age_seconds - before.witness_age_seconds >= 100
 
 
 def test_it_ends_when_its_time_is_over_and_at_an_alert_that_should_end_it(cli: Cli, in_served: Project) -> None:
