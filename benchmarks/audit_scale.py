@@ -24,8 +24,7 @@ from typing import Any
 from index import get_memory_mib, make_ledger
 from machine import describe_machine
 
-from ledger import devnet
-from ledger.bundle import verify as standalone
+from ledger import bundle, devnet
 from ledger.bundle.check import check_bundle
 from ledger.bundle.create import BundleRequest, create_bundle
 from ledger.bundle.format import Level
@@ -167,7 +166,8 @@ def check(project: Project) -> dict[str, Any]:
 
 def check_alone(project: Project) -> dict[str, Any]:
     """Check the file with the verifier that is in it, which shares nothing with the package."""
-    command = [sys.executable, standalone.__file__, str(project.root / BUNDLE), "--trust", "trust.toml", "--json"]
+    alone = Path(bundle.__file__).with_name("verify.py")
+    command = [sys.executable, str(alone), str(project.root / BUNDLE), "--trust", "trust.toml", "--json"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=project.root)
     assert json.loads(done.stdout)["verdict"] == "VERIFIED", done.stdout
     return {}

@@ -68,7 +68,7 @@ def _on_alarm(*_: object) -> None:
 
 def load_standalone() -> Any:
     """Return the lone verifier as a module. Both get a library's Keccak that remembers what it has hashed."""
-    import importlib.util
+    import importlib
 
     from eth_hash.auto import keccak
     from eth_utils import crypto
@@ -83,15 +83,14 @@ def load_standalone() -> Any:
         for attribute, slow in (("keccak256", keccak256), ("keccak", crypto.keccak)):
             if name.startswith("ledger.") and getattr(loaded, attribute, None) is slow:
                 setattr(loaded, attribute, remembered)
-    spec = importlib.util.spec_from_file_location("lone", ROOT / "ledger" / "bundle" / "verify.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["lone"] = module
-    spec.loader.exec_module(module)
-    module.keccak = remembered
-    module.bloom_mask = lru_cache(maxsize=1 << 10)(module.bloom_mask)
-    module.is_signed25519 = lru_cache(maxsize=1 << 10)(module.is_signed25519)
-    return module
+    sys.path.append(str(ROOT / "ledger" / "bundle"))
+    lone = importlib.import_module("verify")
+    parts = [part for name, part in sys.modules.items() if name == "verify" or name.startswith("verify_")]
+    for name in ("keccak", "bloom_mask", "is_signed25519"):
+        quick = remembered if name == "keccak" else lru_cache(maxsize=1 << 10)(getattr(lone, name))
+        for part in (part for part in parts if hasattr(part, name)):
+            setattr(part, name, quick)
+    return lone
 
 
 class Fuzzer:

@@ -26,7 +26,7 @@ from ledger.evidence.fetching import fetch_block_receipts, fetch_headers, fetch_
 from ledger.evidence.headers import decode_header, may_contain
 from ledger.evidence.receipts import compute_receipts_root
 from ledger.evidence.state import AccountProof
-from ledger.history import BlobReader
+from ledger.readers import BlobReader
 from ledger.recorded_chain import RecordedChain
 from ledger.store import Cid
 
@@ -111,7 +111,8 @@ class _Creation:
         for name, file in self._request.extras.items():
             with file.open("rb") as content:
                 self._staging.add(name, iter(partial(content.read, CHUNK_BYTES), b""))
-        self._staging.add(fmt.VERIFIER, [resources.files("ledger.bundle").joinpath(fmt.VERIFIER).read_bytes()])
+        for name in (fmt.VERIFIER, *fmt.VERIFIER_PARTS):
+            self._staging.add(name, [resources.files("ledger.bundle").joinpath(name).read_bytes()])
         readme = make_readme(self._make_manifest(blocks, recorded, tasks))
         self._staging.add(fmt.README, [readme.encode()])
         return self._make_manifest(blocks, recorded, tasks)

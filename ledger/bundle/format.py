@@ -18,6 +18,9 @@ from ledger.store.unixfs import MAX_BLOCK_BYTES
 
 FORMAT = "fedtrail-bundle-1"
 MANIFEST, ENVELOPE, README, VERIFIER = "manifest.json", "manifest.dsse.json", "README.txt", "verify.py"
+_PARTS = ("blobs", "chain", "events", "files", "hashes", "rounds", "rules")
+VERIFIER_PARTS = tuple(f"verify_{part}.py" for part in _PARTS)
+"""What the second verifier is made of beside VERIFIER."""
 HEADERS, RECEIPTS, STATE = "chain/headers.rlp", "chain/receipts.rlp", "chain/state.json"
 BLOBS, SEALED, CHECKPOINTS, EXPORTS = "blobs/", "sealed/", "checkpoints/", "exports/"
 
@@ -35,7 +38,8 @@ _NAME = r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}"
 _CID = r"b[a-z2-7]{58}"
 _NAMES = re.compile(
     rf"README\.txt|blobs/{_CID}|chain/(headers\.rlp|receipts\.rlp|state\.json)|checkpoints/{_NAME}\.note"
-    rf"|exports/{_NAME}|facts\.sqlite|report\.html|manifest\.dsse\.json|manifest\.json|sealed/{_CID}|verify\.py",
+    rf"|exports/{_NAME}|facts\.sqlite|report\.html|manifest\.dsse\.json|manifest\.json|sealed/{_CID}"
+    rf"|verify(_({'|'.join(_PARTS)}))?\.py",
     re.ASCII,
 )
 EXTRAS = ("facts.sqlite", "report.html")

@@ -14,8 +14,7 @@ from ledger.bundle.check import check_bundle
 from ledger.trust import Trust
 
 STANDALONE = load_standalone()
-QUICK = load_standalone()
-QUICK.keccak = keccak  # tests hold the file's own against it
+QUICK = load_standalone(keccak)  # tests hold the file's own against it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -38,13 +38,13 @@ def is_read(text: str) -> bool:
 @pytest.mark.parametrize("text", TERMS)
 def test_a_term_of_noise_is_read_by_both(text: str) -> None:
     assert is_read(text)
-    assert ALONE.is_noise(text.encode())
+    assert ALONE.is_noise(text)
 
 
 @pytest.mark.parametrize("text", WRONG)
 def test_a_number_out_of_its_range_is_refused_by_both(text: str) -> None:
     assert not is_read(text)
-    assert not ALONE.is_noise(text.encode())
+    assert not ALONE.is_noise(text)
 
 
 def test_both_agree_on_thousands_of_changed_terms() -> None:
@@ -56,6 +56,6 @@ def test_both_agree_on_thousands_of_changed_terms() -> None:
             at = draw.randrange(len(text))
             text[at : at + draw.choice((0, 1))] = draw.choice(alphabet)
         changed = "".join(text)
-        assert is_read(changed) == ALONE.is_noise(changed.encode()), changed
+        assert is_read(changed) == ALONE.is_noise(changed), changed
         read += is_read(changed)
     assert 1000 < read < 19_000

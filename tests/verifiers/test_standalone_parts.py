@@ -103,8 +103,8 @@ def test_ed25519_takes_signatures_and_refuses_changed_ones(message: bytes, at: i
 
 @pytest.mark.parametrize("size", [0, 1, 63, 64, 65, 64 * 3, 64 * 3 + 1, 64 * 9, 64 * 9 + 5, 64 * 40])
 def test_contents_have_the_cid_that_the_store_gives_them(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(verify, "CHUNK", 64)
-    monkeypatch.setattr(verify, "WIDTH", 3)
+    monkeypatch.setattr(verify.parts["verify_blobs"], "CHUNK", 64)
+    monkeypatch.setattr(verify.parts["verify_blobs"], "WIDTH", 3)
     data = random.Random(size).randbytes(size)
     chunks = unixfs.split_bytes(data, 64)
     wanted = unixfs.add_file(chunks, lambda *_: None, unixfs.Shape(chunk_bytes=64, width=3)).cid
