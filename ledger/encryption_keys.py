@@ -40,6 +40,10 @@ class EncryptionKeys:
         """Return how many keys there are, earlier ones and one that waits to be announced included."""
         return len(self._files())
 
+    def list_public(self, password: str) -> list[str]:
+        """Return the public halves, hex, oldest first. Raises: WrongPassword."""
+        return [get_public(load_recipient_key(file, password)).hex() for file in self._files()]
+
     def load(self, public: bytes, password: str) -> X25519PrivateKey:
         """Return the private half of an announced key. Raises: KeyMissing: it is not here; WrongPassword."""
         for file in reversed(self._files()):

@@ -6,7 +6,9 @@ then (docs/protocol.md §8.1, §13.2), so that what was signed with it stays its
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from ledger import spec
 
 if TYPE_CHECKING:
     from eth_account.signers.local import LocalAccount
@@ -14,6 +16,9 @@ if TYPE_CHECKING:
     from ledger.chain import Chain
     from ledger.encryption_keys import EncryptionKeys
     from ledger.keys import Keystore
+
+_TAKES_COMMITMENTS = (spec.Phase.OPEN, spec.Phase.PAUSED)
+"""A pause moves the end of commitments (§6.8)."""
 
 
 def finish_rotation(chain: Chain, keys: Keystore, name: str, participant: int) -> bool:
@@ -53,3 +58,14 @@ def announce_next_key(
     key = f"{chain.fingerprint}/encryption-key/{participant}/{public.hex()}"
     chain.announce_key(participant, public, key=key, sender=sender)
     return public
+
+
+def find_exposed_rounds(chain: Chain, since: int) -> list[dict[str, Any]]:
+    """Return the rounds that opened before a second and still take commitments: earlier keys sign in them."""
+    states = [chain.get_task_state(task_id) for task_id in range(1, chain.count_tasks() + 1)]
+    views = {state.current_round: chain.get_round(state.current_round) for state in states if state.current_round}
+    return [
+        {"round_id": round_id, "commit_end": view.commit_end}
+        for round_id, view in views.items()
+        if view.opened_at < since and view.phase in _TAKES_COMMITMENTS and chain.now() <= view.commit_end
+    ]

@@ -187,6 +187,12 @@ class Reads:
         found = self._read(self.contracts.to_registry("signerAt", participant, int(role), at))
         return found["signer"] if found["active"] else None
 
+    def list_signing_keys(self, participant: int) -> list[tuple[bytes, int]]:
+        """Return every signing key that a participant has had: its address, the first second of which it has rounds."""
+        epochs = range(self.get_participant(participant).key_epoch + 1)
+        found = self._read_many([self.contracts.to_registry("keyAt", participant, epoch) for epoch in epochs])
+        return [(each["signer"], each["since"]) for each in found]
+
     def get_signers_at(self, participants: Sequence[int], at: int) -> dict[int, bytes]:
         """Return the keys of clients in rounds that opened at a second; without those that were no client then."""
         groups = [participants[i : i + _SIGNERS_A_CALL] for i in range(0, len(participants), _SIGNERS_A_CALL)]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import click
 
 from ledger.cli.lazy import LazyGroup
@@ -11,7 +14,7 @@ from ledger.cli.session import Session, project_options
 
 @click.group(cls=LazyGroup)
 def key() -> None:
-    """Make, list and rotate signing keys; announce keys by which others encrypt to a participant.
+    """Make, rotate and revoke signing keys; announce keys by which others encrypt to a participant.
 
     A participant has a hot key NAME that signs commitments, and a cold key NAME-owner that its stake returns to.
     Keys lie encrypted in .fedtrail/keys; on a devnet their password is public, since they protect nothing there.
@@ -66,6 +69,66 @@ def rotate(session: Session, name: str, local: bool, fmt: str) -> None:
 @click.argument("name", metavar="CLIENT")
 @format_option
 @project_options
+def revoke(session: Session, name: str, fmt: str) -> None:
+    """Shut out whoever else has CLIENT's keys: replace its signing key, then its encryption key if it has one.
+
+    The owner's key does both, so it must not be lost, too. Rounds that are open already still take the old signing
+    key: they are listed. What was signed or encrypted with the old keys stays so (docs/keys.md).
+    """
+    from ledger.cli.participants import find_participant, load_owner
+    from ledger.encryption_keys import EncryptionKeys
+    from ledger.rotation import announce_next_key, find_exposed_rounds, rotate_signing_key
+
+    known = find_participant(session, name)
+    number, chain, password = known.view.id, session.chain, session.password()
+    owner, held = load_owner(session, known), EncryptionKeys(session.project.keys_dir, name)
+    account = rotate_signing_key(chain, session.keys, name, number, password=password, owner=owner)
+    public = None
+    if chain.list_encryption_keys(number):
+        public = announce_next_key(chain, held, number, password=password, sender=owner).hex()
+    view = chain.get_participant(number)
+    told = {"id": number, "name": name, "address": account.address, "public_key": public, "since": view.key_since}
+    exposed = find_exposed_rounds(chain, view.key_since)
+    print_record("key.revoke", {**told, "open_rounds": exposed}, fmt=fmt)
+
+
+@key.command()
+@click.argument("name", metavar="CLIENT")
+@format_option
+@project_options
+def history(session: Session, name: str, fmt: str) -> None:
+    """List every signing and encryption key that CLIENT (key name or number) has had, as the chain holds them.
+
+    `since` and `until` are seconds since 1970: rounds that opened then took the key. `held` says whether this project
+    has the private half.
+    """
+    from ledger.cli.participants import find_participant
+    from ledger.encryption_keys import EncryptionKeys
+
+    known = find_participant(session, name)
+    signing = session.chain.list_signing_keys(known.view.id)
+    encryption = [(each.key, each.since) for each in session.chain.list_encryption_keys(known.view.id)]
+    ours = {address for each in session.keys.names() for address in session.keys.list_addresses(each)}
+    held = EncryptionKeys(session.project.keys_dir, known.name or "")
+    rows = [*_list_epochs("signing", signing), *_list_epochs("encryption", encryption)]
+    mine = held.list_public(session.password()) if known.name and encryption else []
+    rows = [{**row, "held": row["key"] in ours or row["key"][2:] in mine} for row in rows]
+    columns = ("kind", "epoch", "key", "since", "until", "held")
+    print_rows("key.history", rows, fmt=fmt, columns=columns)
+
+
+def _list_epochs(kind: str, keys: Sequence[tuple[bytes, int]]) -> list[dict[str, Any]]:
+    ends = [*(since - 1 for _, since in keys[1:]), None]
+    return [
+        {"kind": kind, "epoch": epoch, "key": f"0x{key.hex()}", "since": since, "until": ends[epoch]}
+        for epoch, (key, since) in enumerate(keys)
+    ]
+
+
+@key.command()
+@click.argument("name", metavar="CLIENT")
+@format_option
+@project_options
 def announce(session: Session, name: str, fmt: str) -> None:
     """Make an encryption key (X25519) for CLIENT and announce it; called again, the next one takes its place.
 
@@ -73,16 +136,15 @@ def announce(session: Session, name: str, fmt: str) -> None:
     """
     from ledger.cli.participants import find_participant, load_sender
     from ledger.encryption_keys import EncryptionKeys
+    from ledger.rotation import announce_next_key
 
     known = find_participant(session, name)
     number, held = known.view.id, EncryptionKeys(session.project.keys_dir, known.name or name)
-    announced = [each.key for each in session.chain.list_encryption_keys(number)]
-    file, public = held.next(announced, session.password(confirm=True))
-    journal_key = f"{session.network.ledger}/announce/{number}/{public.hex()}"
-    receipt = session.chain.announce_key(number, public, key=journal_key, sender=load_sender(session, known))
-    told = receipt.find("EncryptionKeyAnnounced").args
-    record = {"id": number, "name": known.name, "epoch": told["epoch"], "public_key": public.hex()}
-    print_record("key.announce", {**record, "since": told["since"], "file": file.name}, fmt=fmt)
+    sender, password = load_sender(session, known), session.password(confirm=True)
+    public = announce_next_key(session.chain, held, number, password=password, sender=sender)
+    told = session.chain.list_encryption_keys(number)[-1]
+    record = {"id": number, "name": known.name, "epoch": told.epoch, "public_key": public.hex(), "since": told.since}
+    print_record("key.announce", {**record, "file": f"{held.name}.{held.count() - 1}.x25519.pem"}, fmt=fmt)
 
 
 @key.command()
