@@ -368,12 +368,14 @@ def test_q19_tells_rules_and_who_changed_what(planted: PlantedIndex, question: Q
 def test_q20_tells_who_joined_changed_keys_and_left(planted: PlantedIndex, question: Question) -> None:
     planted.register(1)
     planted.add("KeyRotated", id=1, signer=address("new"), epoch=1)
+    planted.add("EncryptionKeyAnnounced", id=1, epoch=0, key=b"\x05" * 32, since=START)
     planted.add("Unbonding", id=1, unlock_at=START + 99)
     planted.add("Withdrawn", id=1, amount_wei=1)
     rows = question(20).rows
     assert pick(rows, "action", "key_epoch") == [
         ("registered", 0),
         ("rotated", 1),
+        ("encryption key", 0),
         ("unbonding", None),
         ("withdrawn", None),
     ]
