@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from ledger import spec
 from ledger.errors import FedtrailError, NotFoundError
 from ledger.layout import Layout, decode_layout
+from ledger.readers import (
+    BlobReader,
+    find_readership,
+    get_max_update_bytes,
+    open_fetched,
+    read_audience,
+)
 from ledger.records import NOTHING, Fetched, RoundRecord
+from ledger.spec.audience import Readership
 from ledger.store import Cid, Codec
 
 
@@ -38,6 +46,9 @@ class ChainReader(Protocol):
     def get_stakes_at(self, participants: Sequence[int], at: int) -> dict[int, int]:
         """Return the stakes of clients at the end of a second, in wei."""
 
+    def get_encryption_keys_at(self, participants: Sequence[int], at: int) -> Mapping[int, Any]:
+        """Return the encryption keys that were in force in a second, by participant; without those that had none."""
+
     def events(
         self,
         first_block: int | None = None,
@@ -48,16 +59,6 @@ class ChainReader(Protocol):
         task_id: int | None = None,
     ) -> Sequence[Any]:
         """Return decoded events in order."""
-
-
-class BlobReader(Protocol):
-    """What a record needs of a store; every `ledger.store.ContentStore` is one, and so is an open bundle."""
-
-    def get(self, cid: Cid, *, max_bytes: int) -> bytes:
-        """Return a blob of at most max_bytes after hashing each of its blocks."""
-
-    def get_block(self, cid: Cid) -> bytes:
-        """Return one block after hashing it."""
 
 
 def raw_cid(digest: bytes) -> Cid:
@@ -78,6 +79,14 @@ def fetch(store: BlobReader, cid: Cid | None, max_bytes: int) -> Fetched:
         return Fetched(cid=str(cid), data=store.get(cid, max_bytes=max_bytes))
     except FedtrailError as problem:
         return Fetched(cid=str(cid), data=None, problem=problem)
+
+
+def fetch_update(
+    store: BlobReader, cid: Cid | None, client: int, task: spec.Task, readership: Readership | None
+) -> Fetched:
+    """Return an update as its author wrote it, or the reason why it did not come, or cannot be opened."""
+    fetched = fetch(store, cid, get_max_update_bytes(task, readership))
+    return open_fetched(fetched, client, readership, store)
 
 
 def fetch_block(store: BlobReader, digest: bytes) -> Fetched:
@@ -125,6 +134,8 @@ def load_round(chain: ChainReader, store: BlobReader, round_id: int) -> RoundRec
     signed_list = _fetch_list(store, history)
     segments = tuple(_read_segments(history, signed_list))
     clients = sorted({entry.client for segment in segments for entry in segment})
+    audience = read_audience(layout)
+    readership = find_readership(chain, view, task, audience, clients) if audience and not task.degree else None
     outcome, is_uncounted = _read_outcome(view, ended), view.mode is spec.CommitMode.ACCUMULATED
     where = ended or opened
     return RoundRecord(
@@ -144,13 +155,14 @@ def load_round(chain: ChainReader, store: BlobReader, round_id: int) -> RoundRec
         signers=chain.get_signers_at(clients, view.opened_at),
         stakes=chain.get_stakes_at(clients, view.opened_at - 1) if task.wei_per_weight else {},
         layout=layout,
+        readership=readership,
         block=where.block,
         block_hash=where.block_hash,
         # Nobody counts an accumulated round before its proposal does.
         committed=view.committed if outcome["proposal"] or not is_uncounted else len(clients),
         **_fetch_previous(chain, store, task, layout, before),
         **outcome,
-        **_fetch_blobs(store, task, outcome["data_id"], set(clients)),
+        **_fetch_blobs(store, task, outcome["data_id"], set(clients), readership),
     )
 
 
@@ -251,7 +263,9 @@ def _fetch_layout(store: BlobReader, task: spec.Task) -> Layout | None:
     return layout if layout.size == task.size else None
 
 
-def _fetch_blobs(store: BlobReader, task: spec.Task, data_id: bytes, clients: set[int]) -> dict[str, Any]:
+def _fetch_blobs(
+    store: BlobReader, task: spec.Task, data_id: bytes, clients: set[int], readership: Readership | None
+) -> dict[str, Any]:
     """Fetch the manifest and what it names; an unreadable manifest leaves everything else missing."""
     nothing = {"base": NOTHING, "aggregate": NOTHING, "model": NOTHING}
     missing: dict[str, Any] = {**nothing, "updates": dict.fromkeys(clients, NOTHING)}
@@ -271,5 +285,5 @@ def _fetch_blobs(store: BlobReader, task: spec.Task, data_id: bytes, clients: se
         "base": fetch(store, to_cid(named.base), limit),
         "aggregate": fetch(store, to_cid(named.aggregate), limit),
         "model": fetch(store, to_cid(named.model), limit),
-        "updates": {client: fetch(store, to_cid(contents.get(client)), limit) for client in clients},
+        "updates": {c: fetch_update(store, to_cid(contents.get(c)), c, task, readership) for c in clients},
     }

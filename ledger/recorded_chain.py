@@ -14,7 +14,7 @@ from typing import TypeVar
 from ledger import artifacts, spec
 from ledger.chain.abi import get_interface, to_snake
 from ledger.chain.calls import Contracts
-from ledger.chain.views import Event, ParticipantView, Role, RoundView, TaskStateView
+from ledger.chain.views import EncryptionKeyView, Event, ParticipantView, Role, RoundView, TaskStateView
 from ledger.errors import NotFoundError, UsageError
 from ledger.recorded_registry import RecordedRegistry
 from ledger.recorded_rounds import RecordedRounds
@@ -98,6 +98,13 @@ class RecordedChain:
         """Return the keys of clients in rounds that opened at a second; without those that were no client then."""
         found = {each: self.registry.get_signer_at(each, at) for each in participants}
         return {participant: signer for participant, signer in found.items() if signer is not None}
+
+    def get_encryption_keys_at(self, participants: Sequence[int], at: int) -> dict[int, EncryptionKeyView]:
+        """Return the encryption keys that were in force in a second, by participant; without those that had none."""
+        announced = [event.args for event in self.events(names=("EncryptionKeyAnnounced",))]
+        keys = [EncryptionKeyView(epoch=told["epoch"], key=told["key"], since=told["since"]) for told in announced]
+        found = zip((told["id"] for told in announced), keys, strict=True)
+        return {who: key for who, key in found if who in set(participants) and key.since <= at}
 
     def get_stakes_at(self, participants: Sequence[int], at: int) -> dict[int, int]:
         """Return the stakes of participants at the end of a second, in wei."""

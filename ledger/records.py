@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from ledger import errors, spec
 from ledger.layout import Layout
+from ledger.spec.audience import Readership
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +106,8 @@ class RoundRecord:
     """Round of the ledger that was the task's last finalised one when this one opened; 0 before the first."""
     previous_root: bytes = spec.ZERO_DIGEST
     """Root of that round's aggregate, from its proposal."""
+    readership: Readership | None = None
+    """Whom updates are sealed to; None where they are stored as they are. What `updates` holds was opened."""
     previous_aggregate: Fetched = NOTHING
     """That aggregate; not asked for where the task's validation does not compare with it."""
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from ledger import spec
 from ledger.audit import replay
 from ledger.errors import WrongScore
-from ledger.history import BlobReader, ChainReader, load_round
+from ledger.history import ChainReader, load_round
+from ledger.readers import BlobReader
 from ledger.records import AuditReport, Grade, RoundRecord
 from ledger.scoring import RoundScores, Sheet, Standing, can_be_scored, compute_method, score_round
 from ledger.scoring.rounds import METHODS

@@ -1,4 +1,4 @@
-"""Updates sealed to their audience: HPKE (RFC 9180) for each reader, one ciphertext for all (docs/protocol.md §14).
+"""Updates sealed to their audience: HPKE (RFC 9180) for each reader, one ciphertext for all (docs/protocol.md §15).
 
 All randomness comes from one seed, and the seed is what every reader gets. Who opens an update can therefore seal it
 again, and refuses it unless the very same bytes come out (the check of Fujisaki and Okamoto 1999). So whether an update

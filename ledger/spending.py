@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from functools import cache
 
 from ledger.accounting import Spend, compute_spend
-from ledger.history import BlobReader, ChainReader, list_committed
+from ledger.history import ChainReader, list_committed
+from ledger.readers import BlobReader
 from ledger.spec.noise import Noise
 from ledger.spec.statements import decode_label, decode_spends
 

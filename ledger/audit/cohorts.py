@@ -14,6 +14,7 @@ from ledger.audit.published import decode_published
 from ledger.errors import FedtrailError
 from ledger.layout import KNOWN_TERMS
 from ledger.records import Fetched, RoundRecord
+from ledger.spec.audience import decode_audience
 from ledger.spec.masking import decode_masking
 from ledger.spec.noise import decode_noise
 
@@ -21,6 +22,7 @@ Update = NDArray[np.int32]
 JudgeCohort = Callable[[spec.Validation, Sequence[Update], Sequence[int], Update | None], spec.Rejections]
 _UNAVAILABLE = 801
 _READERS: Mapping[str, Callable[[str], object]] = {
+    "audience": decode_audience,
     "masking": decode_masking,
     "noise": decode_noise,
     "validation": lambda text: spec.decode_validation(text.encode("ascii")),
@@ -54,6 +56,8 @@ def read_validation(record: RoundRecord) -> spec.Validation | None:
         raise make_gap(layout, "the layout with the terms of the task", record)
     for name, said in record.layout.terms:
         _read_term(record, name, said)
+    if record.task.degree and record.layout.term("audience") is not None:
+        raise _unknown(record, "audience", "updates under masks are not sealed")
     text = record.layout.term("validation")
     if text is None:
         return None

@@ -15,6 +15,7 @@ from ledger.records import Fetched, RoundRecord
 from ledger.signing import recover
 
 _UNAVAILABLE = 801
+_CLOSED = 804
 _TAMPERED = 701
 
 
@@ -98,7 +99,7 @@ def check_updates(notes: Notes, manifest: spec.Manifest) -> Included:
         try:
             blob, values = judge_update(record, member, fetched)
         except FedtrailError as error:
-            _check_broken(notes, entry, error)
+            _check_broken(notes, entry, error, is_known=terms.is_known)
             continue
         if entry.reason and not terms.may_exclude(entry.reason):
             _check_wrongly_excluded(notes, entry)
@@ -120,21 +121,23 @@ def reason_of(error: FedtrailError) -> int:
     return int(error.code.removeprefix("FT"))
 
 
-def _check_broken(notes: Notes, entry: spec.ManifestEntry, error: FedtrailError) -> None:
-    """(4) when the update is included, (5) when it is excluded."""
+def _check_broken(notes: Notes, entry: spec.ManifestEntry, error: FedtrailError, *, is_known: bool) -> None:
+    """(4) when the update is included, (5) when it is excluded. Args: is_known: whether all terms of the task are."""
     record, found = notes.record, reason_of(error)
-    if not entry.reason and found in (_UNAVAILABLE, _TAMPERED):
+    if not entry.reason and found in (_UNAVAILABLE, _CLOSED, _TAMPERED):
         # A blob that is not there, or not what was committed: it is the client's update, whoever changed it.
         notes.add("4", error, entry.client)
-    elif not entry.reason:
-        notes.add("4", _wrong_exclusion(record, entry, "included", error.code), record.aggregator)
     elif entry.reason == _UNAVAILABLE:
         whose = "the aggregator's" if record.task.board == spec.NO_BOARD else "its attestors'"
         notes.attest(f"client {entry.client} was excluded because its update was unavailable ({whose} word)")
-    elif isinstance(
+    elif entry.reason and isinstance(
         record.updates[entry.client].problem, errors.BlobCorrupt | errors.EvidenceError | errors.ChainError
     ):
         notes.add("5", error, entry.client)
+    elif not is_known:
+        return  # a term that nobody can read may say that updates look otherwise: no accusation
+    elif not entry.reason:
+        notes.add("4", _wrong_exclusion(record, entry, "included", error.code), record.aggregator)
     elif not is_published(record, entry.client, entry.content, entry.signature):
         wrong = _wrong_exclusion(record, entry, f"FT{entry.reason}", "never signed as published")
         notes.add("5", wrong, record.aggregator)

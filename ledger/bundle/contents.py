@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from ledger import spec
 from ledger.bundle.format import Kind, Level
 from ledger.errors import FedtrailError
-from ledger.history import BlobReader, get_max_bytes, raw_cid, to_cid
+from ledger.history import get_max_bytes, raw_cid, to_cid
+from ledger.readers import BlobReader
 from ledger.recorded_chain import RecordedChain
 from ledger.spec import Phase
 from ledger.store import Cid, Codec, unixfs

@@ -11,11 +11,12 @@ from ledger.chain.connection import Connection, NodeRefused
 from ledger.chain.deployment import deploy
 from ledger.chain.network import ETHER, Deployment, DeployParams, Network
 from ledger.chain.sending import Order
-from ledger.chain.stating import UNCAPPED_WEI, EncryptionKeyView, PoolView
+from ledger.chain.stating import UNCAPPED_WEI, PoolView
 from ledger.chain.views import (
     ESCROW_SECONDS,
     CommitteeView,
     DisputeView,
+    EncryptionKeyView,
     Event,
     ParticipantView,
     Receipt,

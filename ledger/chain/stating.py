@@ -13,7 +13,7 @@ from ledger import spec
 from ledger.chain.calls import Call
 from ledger.chain.governing import Governing
 from ledger.chain.sending import Order
-from ledger.chain.views import Receipt
+from ledger.chain.views import EncryptionKeyView, Receipt
 from ledger.errors import NotEligible
 
 if TYPE_CHECKING:
@@ -22,18 +22,6 @@ if TYPE_CHECKING:
 
 UNCAPPED_WEI = (1 << 96) - 1
 """Cap of a pool that counts every stake whole."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EncryptionKeyView:
-    """A key that a participant has announced. That its holder has the private half was not shown."""
-
-    epoch: int
-    """Its number, from 0."""
-    key: bytes
-    """X25519 public key, 32 bytes."""
-    since: int
-    """First second in which it is in force."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,7 +150,15 @@ class Stating(Governing):
 
     def get_encryption_key(self, participant: int, at: int) -> EncryptionKeyView | None:
         """Return the encryption key of a participant that was in force in a second; None for none."""
-        return next((each for each in reversed(self.list_encryption_keys(participant)) if each.since <= at), None)
+        return self.get_encryption_keys_at([participant], at).get(participant)
+
+    def get_encryption_keys_at(self, participants: Sequence[int], at: int) -> dict[int, EncryptionKeyView]:
+        """Return the encryption keys that were in force in a second, by participant; without those that had none."""
+        counts = self._read_many([self.contracts.to("statements", "keyCount", each) for each in participants])
+        named = [(each, epoch) for each, count in zip(participants, counts, strict=True) for epoch in range(int(count))]
+        answers = self._read_many([self.contracts.to("statements", "encryptionKey", *each) for each in named])
+        keys = [(each, EncryptionKeyView(epoch=n, **told)) for (each, n), told in zip(named, answers, strict=True)]
+        return {participant: key for participant, key in keys if key.since <= at}
 
     def list_encryption_keys(self, participant: int) -> list[EncryptionKeyView]:
         """Return every key that a participant has announced, oldest first."""

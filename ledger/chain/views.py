@@ -232,6 +232,18 @@ class CommitteeView:
         return self.since <= opened_at < self.until
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EncryptionKeyView:
+    """A key that a participant has announced. That its holder has the private half was not shown."""
+
+    epoch: int
+    """Its number, from 0."""
+    key: bytes
+    """X25519 public key, 32 bytes."""
+    since: int
+    """First second in which it is in force."""
+
+
 def make_participant(participant: int, values: Mapping[str, Any]) -> ParticipantView:
     """Return the view of a participant from the contract's struct."""
     return ParticipantView(**{**values, "id": participant, "role": Role(values["role"])})

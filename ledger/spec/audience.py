@@ -1,4 +1,4 @@
-"""Updates that only their audience can read: the layout's term `audience`, and their bytes (docs/protocol.md §14).
+"""Updates that only their audience can read: the layout's term `audience`, and their bytes (docs/protocol.md §15).
 
     aggregator+attestors(5-7)+auditors(8)
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ledger.spec.errors import (
@@ -105,6 +105,42 @@ class Envelope:
     """In rising participant number."""
     max_bytes: int
     """Largest update of the task (§3.1 check 1): everything is padded to that."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Readership:
+    """Whom the updates of one round are sealed to."""
+
+    audience: Audience
+    """Who is named by the task."""
+    aggregator: int
+    """Who opened the round."""
+    keys: Mapping[int, Reader]
+    """Key in force when the round opened, by participant: readers and clients that had one."""
+    domain_separator: bytes
+    """EIP-712 domain of the RoundLedger."""
+    round_id: int
+    """Number of the round within the ledger."""
+    max_bytes: int
+    """Largest update of the task, as it is before sealing."""
+
+    def make_envelope(self, client: int) -> Envelope:
+        """Return what fixes the sealed update of a client; a reader without a key has b"" in its place."""
+        numbers = self.audience.list_readers(aggregator=self.aggregator, client=client)
+        readers = [self.keys.get(n, Reader(participant=n, epoch=0, key=b"")) for n in numbers]
+        return Envelope(
+            domain_separator=self.domain_separator,
+            round_id=self.round_id,
+            client=client,
+            readers=tuple(readers),
+            max_bytes=self.max_bytes,
+        )
+
+    def name_readers(self, client: int) -> str:
+        """Return who but its author can open an update, in words."""
+        numbers = self.audience.list_readers(aggregator=self.aggregator, client=client)
+        named = ((n, self.audience.name_role(n, aggregator=self.aggregator)) for n in numbers if n != client)
+        return ", ".join(f"{role} {number}" for number, role in named)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
