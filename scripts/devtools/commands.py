@@ -68,7 +68,7 @@ def set_up(options: argparse.Namespace) -> int:
     """Install everything, also what only tests need."""
     started = time.monotonic()
     environment.set_up()
-    environment.set_up_kubo_oracle()
+    environment.set_up_oracles()
     print(f"set up in {time.monotonic() - started:.1f} s: .venv, node_modules")
     return 0
 
@@ -82,7 +82,7 @@ def demonstrate(options: argparse.Namespace) -> int:
 def test(options: argparse.Namespace) -> int:
     """Run every check; the daemon's tests only where FEDTRAIL_TEST_IPFS or CI asks for them."""
     environment.set_up()
-    environment.set_up_kubo_oracle()
+    environment.set_up_oracles()
     analysis.set_up_tool("slither")
     if is_set(IPFS_SWITCH) or is_set("CI"):
         prepare_daemon()
@@ -102,7 +102,7 @@ def test(options: argparse.Namespace) -> int:
 def test_ipfs(options: argparse.Namespace) -> int:
     """Run the tests that need the daemon."""
     environment.set_up()
-    environment.set_up_kubo_oracle()
+    environment.set_up_oracles()
     prepare_daemon()
     return checks.run_stages(checks.get_pytest_stages(["-m", "ipfs", *options.rest]))
 

