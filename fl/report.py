@@ -84,6 +84,10 @@ def _describe_conviction(conviction: Conviction) -> dict[str, Any]:
     return {**asdict(conviction), **amounts}
 
 
+def _name_seed(commitment: int) -> str:
+    return f"the seed of {commitment:064x}" if commitment else "no seed"
+
+
 def print_convictions(result: RunResult) -> None:
     """Say of each proposal that was struck what was wrong, what proved it, and what it cost whom."""
     for item in result.rounds:
@@ -93,7 +97,10 @@ def print_convictions(result: RunResult) -> None:
         shares = (found.to_challenger_wei, found.to_clients_wei, found.burnt_wei)
         challenger, clients, burnt = (format_wei(share) for share in shares)
         n, k, said, right = item.task_number, found.coordinate, found.claimed, found.recomputed
-        click.echo(f"\nround {n} struck: the aggregator said {said} in coordinate {k}, the updates give {right}")
+        what = f"said {said} in coordinate {k}, the updates give {right}"
+        if k is None:
+            what = f"revealed {_name_seed(said)}, {_name_seed(right)} was needed"
+        click.echo(f"\nround {n} struck: the aggregator {what}")
         click.echo(f"  proved to the court by {found.function}: one transaction, {found.gas_used:,} gas")
         click.echo(
             f"  aggregator {found.aggregator} lost {format_wei(lost)}: {challenger} to the challenger,", nl=False

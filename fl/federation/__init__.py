@@ -36,6 +36,8 @@ from ledger.store import EmbeddedStore, open_store
 
 MAX_ATTEMPTS = 3
 """How often a round is opened again when its deadline passed while nobody ran it."""
+_PROVEN = ("FraudProven", "SeedFraudProven")
+"""What a court says of a proof: about a coordinate, or about a seed that a proposal reveals."""
 _BOND_IS_FREE = spec.TERMINAL - {spec.Phase.VOIDED}
 
 
@@ -244,12 +246,13 @@ class Federation:
         self.ctx.tell("dispute", plan.number, 1, 2)
         settled = self.chain.settle(plan.round_id, key=self.ctx.key(*plan.key("settle")), sender=challenger)
         self.ctx.tell("dispute", plan.number, 2, 2)
-        proven, slashed = receipt.find("FraudProven").args, settled.find("Slashed").args
+        proven = next(event.args for event in receipt.events if event.name in _PROVEN)
+        slashed = settled.find("Slashed").args
         return Conviction(
             function=proof.function,
-            coordinate=proven["coordinate"],
-            claimed=proven["claimed"],
-            recomputed=proven["recomputed"],
+            coordinate=proven.get("coordinate"),
+            claimed=_to_number(proven["claimed"]),
+            recomputed=_to_number(proven["recomputed"]),
             aggregator=slashed["id"],
             gas_used=receipt.gas_used,
             to_challenger_wei=slashed["to_challenger"],
@@ -329,6 +332,11 @@ class Federation:
         if rule.rule is not spec.Rule.SUM32:
             workload = workload.undivided()
         return run_plain(workload, params, rounds, on_round=lambda n: self.ctx.tell("twin", n, n, rounds, rule.name))
+
+
+def _to_number(told: int | bytes) -> int:
+    """Return what a court's event says; of a seed it tells the commitment."""
+    return int.from_bytes(told, "big") if isinstance(told, bytes) else told
 
 
 __all__ = ["Conviction", "Federation", "Observer", "Progress", "RoundResult", "RunResult", "find_unmet"]

@@ -36,12 +36,12 @@ class Conviction:
 
     function: str
     """Proof, by the court's function."""
-    coordinate: int
-    """First coordinate that is wrong."""
+    coordinate: int | None
+    """First coordinate that is wrong; None where it is a revealed seed."""
     claimed: int
-    """What the aggregator said there."""
+    """What the aggregator said there; of a seed its commitment, 0 for none."""
     recomputed: int
-    """What the rule gives."""
+    """What the rule gives; of a seed the commitment to the needed one, 0 for none."""
     aggregator: int
     """Participant that lost its bond."""
     gas_used: int

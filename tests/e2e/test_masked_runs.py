@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from both_verifiers import QUICK, agree, judge
 
-from fl.federation import Federation, masking
+from fl.federation import Federation, aggregator, masking
 from ledger import spec
 from ledger.bundle.create import BundleRequest, create_bundle
 from ledger.bundle.format import Level
@@ -130,6 +130,29 @@ def test_a_tampered_masked_sum_is_voided_by_the_court_of_masked_sums(
     assert wrong.verdict is Verdict.FAIL and wrong.conviction is not None
     assert (wrong.conviction.function, wrong.conviction.coordinate) == ("proveUnmasking", 5)
     assert wrong.conviction.claimed - wrong.conviction.recomputed == 1
+    assert record_of(project, wrong.round_id).phase is spec.Phase.VOIDED
+    assert right.verdict is Verdict.PASS
+
+
+def test_an_aggregator_that_leaves_a_seed_out_is_convicted_by_the_run(
+    project: Project, write_script: ScriptWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sections = MASKED | {
+        "run": {**MASKED["run"], "dispute": True},
+        "aggregator": {"stake": "100 ether", "bond": "1 ether", "count": 2},
+    }
+    federation = Federation.start(project, write_script(**sections))
+    honest, left = aggregator.unmask, [True]
+
+    def leave_one_out(*args: Any) -> list[spec.Reveal]:
+        reveals = honest(*args)
+        return reveals[1:] if left and left.pop() else reveals
+
+    monkeypatch.setattr(aggregator, "unmask", leave_one_out)
+    wrong, right = federation.run().rounds
+    assert wrong.conviction is not None
+    assert (wrong.conviction.function, wrong.conviction.coordinate) == ("proveReveal", None)
+    assert wrong.conviction.claimed == 0 < wrong.conviction.recomputed
     assert record_of(project, wrong.round_id).phase is spec.Phase.VOIDED
     assert right.verdict is Verdict.PASS
 
