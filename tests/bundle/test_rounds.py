@@ -86,6 +86,64 @@ def test_honest_rounds_of_every_rule_are_verified(world: World, tmp_path: Path, 
     assert ([each.verdict for each in report.rounds], found(report)) == (["pass"], [])
 
 
+VALIDATION = (("validation", "stale(95)+duplicate(99)+norm(300)+faint(20)+distance(300)"),)
+
+
+def open_composed(world: World, text: str = "drop(3)+nnm+trimmed-mean@1", **changes: Any) -> StagedRound:
+    """Return the first round of a task with a composed rule and a validation."""
+    composition = spec.decode_composition(text.encode())
+    rule = {"rule": Rule.COMPOSED, "rule_param": composition.min_updates, "composition": composition}
+    return world.open(**{**rule, "terms": VALIDATION, **changes})
+
+
+def test_honest_rounds_of_composed_rules_with_a_validation_are_verified(world: World, tmp_path: Path) -> None:
+    for text in ("drop(3)+nnm+trimmed-mean@1", "drop(2)+mean@1", "bucketing(2)+median@0"):
+        first = open_composed(world, text, bond_wei=0)
+        for client in (1, 2, 4):
+            first.values[client] //= 20
+        finish(first.commit().leave_out(client_3=733))
+        finish(world.open_next(first.task_id, first.model).commit())
+    report = verify(world, tmp_path)
+    assert ([each.verdict for each in report.rounds], found(report)) == (["pass"] * 6, [])
+
+
+def test_rounds_of_composed_rules_that_are_wrong_are_findings(world: World, tmp_path: Path) -> None:
+    for excluded in ({}, {"client_1": 733}, {"client_3": 734}):  # of which client 3 should be, for FT733
+        compared = open_composed(world, bond_wei=0)
+        for client in (1, 2, 4):
+            compared.values[client] //= 20
+        finish(compared.commit().leave_out(**excluded))
+    wrong = open_composed(world, bond_wei=0).commit()
+    wrong.aggregate[7] += 1
+    wrong.model[7] += 1
+    finish(wrong)
+    orphaned = open_composed(world, "trust(2)@0", terms=(), bond_wei=0).commit()
+    orphaned.silent.add(2)
+    orphaned.excluded = {2: 801}
+    finish(orphaned)
+    unknown = world.open(terms=(("zone", "1"),), bond_wei=0).commit()
+    finish(unknown.leave_out(client_2=799))
+    assert set(found(verify(world, tmp_path))) == {
+        *(("membership", "FT706", round_id) for round_id in (1, 2, 3)),
+        ("replay", "FT702", 4),
+        ("replay", "FT609", 5),
+        ("commitments", "FT803", 6),
+    }
+
+
+def test_an_update_that_repeats_the_last_aggregate_is_left_out_in_both_verifiers_eyes(
+    world: World, tmp_path: Path
+) -> None:
+    first = finish(open_composed(world).commit())
+    second = world.open_next(first.task_id, first.model)
+    second.values[2] = first.aggregate.copy()
+    finish(second.commit().leave_out(client_2=731))
+    assert found(verify(world, tmp_path)) == []
+    third = world.open_next(first.task_id, second.model)
+    finish(third.commit().leave_out(client_2=731))
+    assert found(verify(world, tmp_path)) == [("membership", "FT706", 3)]
+
+
 def test_an_aggregate_that_is_wrong_and_final_is_a_finding(world: World, tmp_path: Path) -> None:
     round_ = world.open().commit()
     round_.aggregate[7] += 1

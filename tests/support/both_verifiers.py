@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -9,6 +10,7 @@ from typing import Any
 
 from eth_utils.crypto import keccak
 from standalone import load_standalone
+from tamper.forgery import read_files
 
 from ledger.bundle.check import check_bundle
 from ledger.trust import Trust
@@ -25,6 +27,17 @@ class Sound:
     trust: Path
     files: dict[str, bytes]
     """Content of every entry."""
+
+
+def anchor(path: Path, folder: Path) -> Sound:
+    """Return a bundle with a trust file, put into a folder, that names its ledger and its last block."""
+    files = read_files(path)
+    manifest = json.loads(files["manifest.json"])
+    last, contract = manifest["last_block"], manifest["contracts"]["ledger"]
+    trust = folder / "trust.toml"
+    known = f'block_hash = {{{last["number"]} = "{last["hash"]}"}}'
+    trust.write_text(f'[ledger]\ncontract = "{contract}"\n[anchor]\n{known}\n', encoding="utf-8")
+    return Sound(path=path, trust=trust, files=files)
 
 
 def judge(data: bytes, trust: Path | None, folder: Path, *, alone: ModuleType = STANDALONE) -> list[dict[str, Any]]:

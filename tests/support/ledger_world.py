@@ -24,7 +24,7 @@ from ledger.chain import ETHER, Call, Chain, Connection, Contracts, DeployParams
 from ledger.chain.abi import get_errors
 from ledger.history import load_round, raw_cid, to_content
 from ledger.journal import Journal
-from ledger.layout import Layout, encode_layout
+from ledger.layout import Layout, decode_layout, encode_layout
 from ledger.proving import make_proof
 from ledger.records import AuditReport, RoundRecord
 from ledger.store import Codec, ContentStore, EmbeddedStore
@@ -291,8 +291,9 @@ class World:
     # ------------------------------------------------------------------------------------------------------- rounds
 
     def make_task(self, **changes: Any) -> spec.Task:
-        """Return a task for four clients; keyword arguments replace fields, `terms` those of its layout."""
-        layout = Layout(names=("w",), shapes=((changes.get("size", SIZE),),), terms=changes.pop("terms", ()))
+        """Return a task for four clients; keyword arguments replace fields, `terms` and `composition` of its layout."""
+        named = {"terms": changes.pop("terms", ()), "composition": changes.pop("composition", None)}
+        layout = Layout(names=("w",), shapes=((changes.get("size", SIZE),),), **named)
         rule = changes.get("rule", spec.Rule.TRIMMED_MEAN)
         task = spec.Task(
             rule=rule,
@@ -480,9 +481,21 @@ class StagedRound:
         stakes = self.chain.get_stakes_at(self.included, before)
         return [spec.compute_weight(params, self.examples[c], stakes[c]) for c in self.included]
 
+    @property
+    def params(self) -> spec.RuleParams:
+        """The rule of the round, of a composed one with its stages."""
+        params = self.task.rule_params()
+        if params.rule is not spec.Rule.COMPOSED:
+            return params
+        segments_hash = self.chain.get_round(self.round_id).segments_hash
+        seed = spec.compute_seed(self.chain.domain_separator, self.round_id, segments_hash)
+        context = spec.Context(clients=tuple(self.included), weights=tuple(self.weights), seed=seed)
+        layout = decode_layout(self.world.store.get_block(raw_cid(self.task.layout_digest)))
+        return replace(params, composition=layout.composition, context=context)
+
     def compute(self) -> StagedRound:
         """Compute aggregate and model from what is included."""
-        found = spec.aggregate(self.task.rule_params(), self.matrix.tolist(), self.weights)
+        found = spec.aggregate(self.params, self.matrix.tolist(), self.weights)
         self.aggregate = np.array(found, dtype=np.int32)
         self.model = np.array(spec.apply_model_step(self.base.tolist(), self.aggregate.tolist()), dtype=np.int32)
         return self
@@ -547,7 +560,7 @@ class StagedRound:
     def propose(self, *, aux: bytes | None = None, by: LocalAccount | None = None, **changes: Any) -> StagedRound:
         """Propose what the test holds, in the first second that takes it."""
         if aux is None:
-            aux = spec.compute_aux(self.task.rule_params(), self.matrix.tolist(), self.weights)
+            aux = spec.compute_aux(self.params, self.matrix.tolist(), self.weights)
         proposal, excluded = self.make_proposal(**changes), sorted(self.excluded.items())
         self.world.wait_until(self.chain.get_round(self.round_id).data_end + 1)
         self.proposed = self.world.send("propose", self.round_id, proposal, excluded, aux, by=by or self.aggregator)
