@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from ledger import signing, spec
 from ledger.availability import BOARD, Certificate, Demand, Publication, Subject, judge_availability
 from ledger.chain import Chain, CommitteeView, Receipt, Role, RoundView
-from ledger.history import fetch, get_max_bytes, load_round, to_cid
+from ledger.history import fetch_update, load_round, to_cid
+from ledger.readers import BlobReader
 from ledger.records import RoundRecord
 from ledger.statements import (
     MAX_STATEMENT_BYTES,
@@ -23,7 +24,6 @@ from ledger.statements import (
     select_agreeing,
     write_file,
 )
-from ledger.store import ContentStore
 from ledger.watching.demands import Answerer
 from ledger.watching.happening import Happening, guard
 from ledger.watching.leaves import make_answer
@@ -46,7 +46,7 @@ class Attestor:
     def __init__(
         self,
         chain: Chain,
-        store: ContentStore,
+        store: BlobReader,
         *,
         participant: int,
         account: LocalAccount,
@@ -129,12 +129,11 @@ class Attestor:
     def fetch_publications(self, record: RoundRecord) -> dict[int, Publication]:
         """Return what the clients of a round published, with the bytes."""
         listed = read_publications(self._publications, record)
-        limit = get_max_bytes(record.task)
         return {
             client: Publication(
                 content=entry.content,
                 signature=entry.signature,
-                fetched=fetch(self.store, to_cid(entry.content), limit),
+                fetched=fetch_update(self.store, to_cid(entry.content), client, record.task, record.readership),
             )
             for client, entry in listed.items()
             if entry.content is not None
@@ -196,7 +195,7 @@ class Attestor:
 class _Answering(Answerer):
     """Answers demands for what this attestor has signed for: an update that nobody shows costs half of its stake."""
 
-    def __init__(self, attestor: Attestor, chain: Chain, store: ContentStore, account: LocalAccount) -> None:
+    def __init__(self, attestor: Attestor, chain: Chain, store: BlobReader, account: LocalAccount) -> None:
         super().__init__(chain, store, account)
         self._attestor = attestor
 

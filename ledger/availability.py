@@ -76,13 +76,14 @@ def judge_availability(record: RoundRecord, publications: Mapping[int, Publicati
     """Return the (client, reason) pairs that an attestor certifies as excluded, in rising client id.
 
     Args: record: the round after its commit phase. publications: by client.
-    Raises: a ChainError: a store did not answer. Whoever cannot tell does not sign.
+    Raises: a ChainError: a store did not answer; NotAReader: updates are sealed, and not to the keys that are here.
+    Whoever cannot tell does not sign.
     """
     exclusions = []
     for member in record.members:
         try:
             judge_publication(record, member, publications.get(member.client))
-        except errors.ChainError:
+        except (errors.ChainError, errors.NotAReader):
             raise
         except FedtrailError as error:
             exclusions.append((member.client, reason_of(error)))

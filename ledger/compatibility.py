@@ -43,6 +43,10 @@ class Combination:
     """What a client may spend over all rounds; None without noise."""
     homomorphic: Literal["", "bfv", "ckks"] = ""
     """Scheme under which sums are computed on ciphertexts; "" without."""
+    encrypted: bool = False
+    """Whether updates are encrypted to an audience."""
+    certified: bool = False
+    """Whether attestors certify which updates could be had, and show leaves on demand."""
     validated: bool = False
     """Whether updates are compared with each other."""
     scored: bool = False
@@ -67,6 +71,8 @@ class Combination:
 AVERAGES = {"mean", "weighted-mean", "sum32"}
 CENTRAL = {"krum", "median", "geometric-median", "meamed", "bulyan", "mda", "dnc", "centered-clipping"}
 """Rules under which updates without noise look central, and win."""
+POSTED = {"krum", "multi-krum", "weighted-mean"}
+"""Rules whose proposals carry distances or weights."""
 DISTANT = CENTRAL | {"nnm", "multi-krum"}
 ROBUST_MEANS = {"trimmed-mean", "multi-krum", "nnm"}
 
@@ -157,7 +163,12 @@ PAIRS = (
         why="epsilon speaks of models only: whoever reads the store sees each update with its own share of the noise "
         "alone, under central noise with none",
         nearest="masking, or mechanism: local",
-        applies=lambda c: c.noise in ("distributed", "central") and c.against != "everybody" and not c.hides_updates,
+        applies=lambda c: (
+            c.noise in ("distributed", "central")
+            and c.against != "everybody"
+            and not c.hides_updates
+            and not c.encrypted
+        ),
     ),
     Pair(
         first="distributed or central noise",
@@ -213,6 +224,55 @@ PAIRS = (
             and c.epsilon is not None
             and c.epsilon <= 4
         ),
+    ),
+    Pair(
+        first="updates encrypted to an audience",
+        second="secure aggregation or homomorphic encryption",
+        answer=Answer.NO,
+        why="a masked update or a ciphertext tells its readers nothing: sealing it would hide no more, and would keep "
+        "everybody else from replaying",
+        nearest="one of the two; masking and homomorphic sums hide updates from the aggregator too",
+        applies=lambda c: c.encrypted and c.hides_updates,
+    ),
+    Pair(
+        first="updates encrypted to an audience",
+        second="rules over single updates, validation, local noise",
+        answer=Answer.YES,
+        why="readers see every update as it was committed; commitments and fraud proofs are the same",
+        nearest="",
+        applies=lambda c: c.encrypted and not c.hides_updates,
+    ),
+    Pair(
+        first="updates encrypted to an audience",
+        second="distributed or central noise against readers of models",
+        answer=Answer.YES,
+        why="outsiders see models only, of which epsilon speaks; the audience sees each update with its own share",
+        nearest="",
+        applies=lambda c: c.encrypted and c.noise in ("distributed", "central") and c.against != "everybody",
+    ),
+    Pair(
+        first="updates encrypted to an audience",
+        second="Krum, Multi-Krum and weighted means",
+        answer=Answer.PARTLY,
+        why="their proposals show on the chain what the rule decided by: distances of all pairs, or weights",
+        nearest="a composed rule, which shows nothing or only whom it chose",
+        applies=lambda c: c.encrypted and len(c.stages) == 1 and bool(set(c.stages) & POSTED),
+    ),
+    Pair(
+        first="updates encrypted to an audience",
+        second="scores of single clients",
+        answer=Answer.PARTLY,
+        why="scores are on the chain: norms and likeness of updates, for everybody; only readers compute them again",
+        nearest="scores that an auditor computes and keeps",
+        applies=lambda c: c.encrypted and c.scored,
+    ),
+    Pair(
+        first="updates encrypted to an audience",
+        second="leaves on demand",
+        answer=Answer.PARTLY,
+        why="who pays for a demand sees up to 64 leaves of an update on the chain, as everybody then does",
+        nearest="no section availability: the aggregator alone says which updates could be had",
+        applies=lambda c: c.encrypted and c.certified,
     ),
     Pair(
         first="secure aggregation",

@@ -5,7 +5,7 @@ PKCS 8, encrypted with the keystore's password. Which of them is in force when, 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,8 @@ from ledger.errors import KeyMissing
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+
+_SUFFIX = ".x25519.pem"
 
 
 class EncryptionKeys:
@@ -53,10 +55,31 @@ class EncryptionKeys:
         raise KeyMissing(name=f"{self.name} ({public.hex()[:16]}...)", path=self.folder)
 
     def _file(self, number: int) -> Path:
-        return self.folder / f"{self.name}.{number}.x25519.pem"
+        return self.folder / f"{self.name}.{number}{_SUFFIX}"
 
     def _files(self) -> list[Path]:
         files: list[Path] = []
         while (file := self._file(len(files))).exists():
             files.append(file)
         return files
+
+
+class HeldKeys:
+    """All encryption keys in a folder, whoever's they are; a `readers.KeyHolder`."""
+
+    def __init__(self, folder: Path, get_password: Callable[[], str]) -> None:
+        """Args: folder: the project's keys. get_password: asked once, and only if a key is needed and there is one."""
+        self._folder, self._get_password = folder, get_password
+        self._keys: dict[bytes, X25519PrivateKey] | None = None
+
+    def find_key(self, public: bytes) -> X25519PrivateKey | None:
+        """Return the private half of a key, announced or not; None if it is not here. Raises: WrongPassword."""
+        if self._keys is None:
+            self._keys = self._load()
+        return self._keys.get(public)
+
+    def _load(self) -> dict[bytes, X25519PrivateKey]:
+        files = sorted(self._folder.glob(f"*{_SUFFIX}"))
+        password = self._get_password() if files else ""
+        keys = [load_recipient_key(file, password) for file in files]
+        return {get_public(key): key for key in keys}

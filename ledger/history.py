@@ -135,7 +135,9 @@ def load_round(chain: ChainReader, store: BlobReader, round_id: int) -> RoundRec
     segments = tuple(_read_segments(history, signed_list))
     clients = sorted({entry.client for segment in segments for entry in segment})
     audience = read_audience(layout)
-    readership = find_readership(chain, view, task, audience, clients) if audience and not task.degree else None
+    readership: Readership | None = None
+    if audience is not None and not task.degree:
+        readership = find_readership(chain, view, audience, clients, size=task.size)
     outcome, is_uncounted = _read_outcome(view, ended), view.mode is spec.CommitMode.ACCUMULATED
     where = ended or opened
     return RoundRecord(

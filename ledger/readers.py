@@ -96,10 +96,11 @@ def read_audience(layout: Layout | None) -> Audience | None:
         return None
 
 
-def find_readership(chain: Any, view: Any, task: spec.Task, audience: Audience, clients: Sequence[int]) -> Readership:
+def find_readership(chain: Any, view: Any, audience: Audience, clients: Sequence[int], *, size: int) -> Readership:
     """Return whom the updates of a round are sealed to.
 
     Args: chain: a `history.ChainReader`. view: its view of the round. clients: authors of updates, or those to be.
+    size: the task's coordinates.
     """
     numbers = {view.aggregator, *audience.attestors, *audience.auditors, *clients}
     found = chain.get_encryption_keys_at(sorted(numbers), view.opened_at)
@@ -109,7 +110,7 @@ def find_readership(chain: Any, view: Any, task: spec.Task, audience: Audience, 
         keys={n: Reader(participant=n, epoch=each.epoch, key=each.key) for n, each in found.items()},
         domain_separator=chain.domain_separator,
         round_id=view.round_id,
-        max_bytes=spec.compute_max_bytes(task.size),
+        max_bytes=spec.compute_max_bytes(size),
     )
 
 

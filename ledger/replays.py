@@ -11,9 +11,9 @@ from ledger.chain import Chain
 from ledger.docket import decode_reason
 from ledger.errors import WrongBooks
 from ledger.history import ChainReader, load_round
+from ledger.readers import BlobReader
 from ledger.records import AuditReport, Finding, RoundRecord, Verdict
 from ledger.spec import Phase
-from ledger.store import ContentStore
 
 SHOWN_BY_REPLAY = ("wrong aggregate", "wrong weight", "wrong matrix", "wrong members", "wrong model", "wrong entry")
 """Reasons of courts that a replay of the round must find, too."""
@@ -36,7 +36,7 @@ class Replayed:
         return () if self.is_settled else self.report.findings
 
 
-def replay_rounds(chain: ChainReader, store: ContentStore, round_ids: Collection[int]) -> Iterator[Replayed]:
+def replay_rounds(chain: ChainReader, store: BlobReader, round_ids: Collection[int]) -> Iterator[Replayed]:
     """Yield every round, replayed, in the given order; the next one is read when it is asked for.
 
     A round that a court struck for what a replay recomputes, and that replays clean, is a finding of check (7): one of

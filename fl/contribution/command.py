@@ -111,7 +111,7 @@ def _load_replayed(session: Session, round_id: int) -> RoundRecord:
     from ledger.audit import replay
     from ledger.history import load_round
 
-    record = load_round(session.chain, session.store, round_id)
+    record = load_round(session.chain, session.reader, round_id)
     report = replay(record)
     report.raise_for_status()
     if report.verdict is Verdict.NOTHING:

@@ -17,6 +17,7 @@ from fl.federation.context import Context, Roster, RoundPlan
 from fl.federation.keyring import Keyring
 from fl.federation.results import Conviction, Observer, Progress, RoundResult, RunResult, find_unmet
 from fl.federation.scoring import record_scores
+from fl.federation.sealing import read_as_auditor
 from fl.federation.spending import record_spends, verify_budgets
 from fl.workload import PlainRun, Vector, Workload, run_plain
 from ledger import spec
@@ -174,7 +175,7 @@ class Federation:
         outcome = aggregator.propose(self.ctx, roster, plan, collected, masks)
         if outcome is None:
             self._let_expire(roster, plan)
-        record, report = self._replay(plan)
+        record, report = self._replay(roster, plan)
         conviction: Conviction | None = None
         paid: rewards.Paid = ()
         if outcome is not None and report.verdict is Verdict.PASS:
@@ -229,10 +230,10 @@ class Federation:
             key = self.ctx.key(*plan.key("let-expire"))
             self.chain.expire(plan.round_id, key=key, sender=roster.operator)
 
-    def _replay(self, plan: RoundPlan) -> tuple[RoundRecord, AuditReport]:
-        """Judge the round from chain and store alone, as a stranger would."""
+    def _replay(self, roster: Roster, plan: RoundPlan) -> tuple[RoundRecord, AuditReport]:
+        """Judge the round from chain and store alone, as a stranger would, or an auditor where updates are sealed."""
         self.ctx.tell("replay", plan.number, 0, 1)
-        record = load_round(self.chain, self.ctx.store, plan.round_id)
+        record = load_round(self.chain, read_as_auditor(self.ctx, roster, plan), plan.round_id)
         report = replay(record)
         self.ctx.tell("replay", plan.number, 1, 1)
         return record, report

@@ -11,13 +11,15 @@ from fl.federation.attestors import find_certified
 from fl.federation.clients import Publication
 from fl.federation.context import Context, Roster, RoundPlan, header_of
 from fl.federation.masking import Masks, unmask
+from fl.federation.sealing import read_as
 from fl.workload import Vector
 from ledger import commitments, spec
 from ledger.aggregation import aggregate, apply_model_step, compute_aux
 from ledger.aggregation.masks import compute_unmasked_sum
 from ledger.audit import is_published, judge_cohort, judge_update, read_seed_table, reason_of
-from ledger.errors import BlobCorrupt, ChainError, FedtrailError, Unavailable, UnmaskingFailed
-from ledger.history import fetch, get_max_bytes, load_round, to_cid, to_content
+from ledger.errors import BlobCorrupt, ChainError, FedtrailError, NotAReader, Unavailable, UnmaskingFailed
+from ledger.history import fetch_update, load_round, to_cid, to_content
+from ledger.readers import BlobReader
 from ledger.records import RoundRecord
 from ledger.script import AggregatorEvent
 from ledger.store import Cid, Codec
@@ -58,7 +60,8 @@ def collect(ctx: Context, roster: Roster, plan: RoundPlan, publications: Mapping
     other, where the task asks for it. Its reason is the FT code of the error. Whom a certificate excludes is excluded
     as it says, since the ledger takes no other proposal then.
     """
-    record = load_round(ctx.chain, ctx.store, plan.round_id)
+    store = read_as(ctx, roster, [plan.aggregator])
+    record = load_round(ctx.chain, store, plan.round_id)
     if record.signed_list is not None and record.signed_list.problem is not None:
         raise record.signed_list.problem  # our own list is gone: without it nobody is known to have committed
     reasons, valid = find_certified(ctx, plan), {}
@@ -67,9 +70,9 @@ def collect(ctx: Context, roster: Roster, plan: RoundPlan, publications: Mapping
         publication = publications.get(member.client)
         if member.client not in reasons:
             try:
-                valid[member.client] = _fetch_update(ctx, record, member, publication)
-            except ChainError:
-                raise  # our store is down: that is no reason to exclude anybody
+                valid[member.client] = _fetch_update(store, record, member, publication)
+            except (ChainError, NotAReader):
+                raise  # our store is down, or our key is gone: that is no reason to exclude anybody
             except FedtrailError as error:
                 reasons[member.client] = reason_of(error)
         ctx.tell("aggregate", plan.number, done, len(committed))
@@ -95,12 +98,12 @@ def collect(ctx: Context, roster: Roster, plan: RoundPlan, publications: Mapping
 
 
 def _fetch_update(
-    ctx: Context, record: RoundRecord, member: spec.Member, publication: Publication | None
+    store: BlobReader, record: RoundRecord, member: spec.Member, publication: Publication | None
 ) -> tuple[spec.VectorBlob, Vector]:
     if publication is None or not is_published(record, member.client, publication.content, publication.signature):
         # Bytes that the client did not sign for are nobody's: it has published nothing.
         raise Unavailable(cid="(never published)", found=0, stores=1, seconds=0.0, consequence="")
-    fetched = fetch(ctx.store, to_cid(publication.content), get_max_bytes(record.task))
+    fetched = fetch_update(store, to_cid(publication.content), member.client, record.task, record.readership)
     if isinstance(fetched.problem, ChainError):
         raise fetched.problem
     if isinstance(fetched.problem, BlobCorrupt):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fl.federation.context import Context, Party, Roster, RoundPlan
+from fl.federation.sealing import read_as
 from ledger import spec
 from ledger.attesting import Attestor, make_committee_key
 from ledger.chain import RoundView
@@ -51,7 +52,7 @@ def find_certified(ctx: Context, plan: RoundPlan) -> dict[int, int]:
 def _make_attestor(ctx: Context, roster: Roster, party: Party) -> Attestor:
     return Attestor(
         ctx.chain,
-        ctx.store,
+        read_as(ctx, roster, [party]),
         participant=party.participant,
         account=party.account,
         relayer=roster.operator,

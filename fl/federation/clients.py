@@ -10,10 +10,11 @@ from fl.attacks.protocol import MALFORMATIONS
 from fl.federation.base import verify_base
 from fl.federation.context import Context, Party, Roster, RoundPlan, header_of
 from fl.federation.masking import Masks
+from fl.federation.sealing import seal
 from fl.workload import LocalUpdate, find_absent, find_withholding
 from ledger import commitments, spec
 from ledger.aggregation.masks import apply_masks
-from ledger.errors import MaskingRefused
+from ledger.errors import MaskingRefused, NoEncryptionKey
 from ledger.history import to_content
 from ledger.script import MalformEvent
 from ledger.signing import sign_digest
@@ -59,8 +60,8 @@ def prepare_all(
 ) -> tuple[list[Submission], Refusals, float]:
     """Let every client of a round train, keep its update and sign; return submissions, refusals, seconds of training.
 
-    A client whose update cannot be encoded (FT714), or that has too few peers to mask it with (FT611), stays out of
-    the round; the others go on. Args: masks: of a masked round.
+    A client whose update cannot be encoded (FT714), that has too few peers to mask it with (FT611), or no key to seal
+    it with (FT613), stays out of the round; the others go on. Args: masks: of a masked round.
 
     Raises: ForeignModel: the model to train on is not the ledger's; nobody trains.
     """
@@ -72,28 +73,32 @@ def prepare_all(
         if client not in absent:
             started = time.perf_counter()
             try:
-                kept = _keep_update(ctx, plan, client, party, masks)
+                kept = _keep_update(ctx, roster, plan, client, party, masks)
                 submissions.append(_sign_commitment(ctx, plan, client, party, kept))
-            except (spec.NonFinite, MaskingRefused) as error:
+            except (spec.NonFinite, MaskingRefused, NoEncryptionKey) as error:
                 refusals.append((client, error.code))
             training += time.perf_counter() - started
         ctx.tell("train", plan.number, client, count, f"client {client}")
     return submissions, refusals, training
 
 
-def _keep_update(ctx: Context, plan: RoundPlan, client: int, party: Party, masks: Masks | None) -> dict[str, object]:
+def _keep_update(
+    ctx: Context, roster: Roster, plan: RoundPlan, client: int, party: Party, masks: Masks | None
+) -> dict[str, object]:
     """Return what the client wrote down about its update; train only if it had not."""
     # A masked update belongs to one graph, too: with another one its seeds are others.
     graph = () if masks is None else (masks.setting.beacon.hex(),)
     key = ctx.key(*plan.key_of_update(client), *graph)
     kept = ctx.journal.get_note(key)
     if kept is None:
-        kept = _make_update(ctx, plan, client, party, masks)
+        kept = _make_update(ctx, roster, plan, client, party, masks)
         ctx.journal.note(key, kept)
     return kept
 
 
-def _make_update(ctx: Context, plan: RoundPlan, client: int, party: Party, masks: Masks | None) -> dict[str, object]:
+def _make_update(
+    ctx: Context, roster: Roster, plan: RoundPlan, client: int, party: Party, masks: Masks | None
+) -> dict[str, object]:
     malform = find_malformation(ctx, client, plan.number)
     if malform == "nan":
         raise spec.NonFinite(tensor=ctx.workload.layout.names[0], count=1)
@@ -111,7 +116,7 @@ def _make_update(ctx: Context, plan: RoundPlan, client: int, party: Party, masks
     payload = update.values.astype("<i4", copy=False).tobytes()
     encode = MALFORMATIONS[malform][0] if malform in MALFORMATIONS else spec.encode_vector
     # The update is on disk before anybody hears of it: a client that dies now loses nothing that it promised.
-    cid = ctx.outbox.put(encode(header, payload))
+    cid = ctx.outbox.put(seal(ctx, roster, plan, party, encode(header, payload)))
     commitment = spec.compute_commitment(
         domain_separator=header.domain_separator,
         round_id=header.round_id,

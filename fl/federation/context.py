@@ -52,8 +52,10 @@ class Roster:
     """Clients 1 to n of the script, in order."""
     attestors: tuple[Party, ...] = ()
     """Committee that certifies which updates could be had; empty where the script has none."""
+    auditors: tuple[Party, ...] = ()
+    """Participants that are there to replay what is encrypted; empty where nothing is."""
     encryption_keys: Mapping[int, bytes] = field(default_factory=dict, repr=False)
-    """Private X25519 keys of clients and aggregators, by participant; empty where nothing is encrypted."""
+    """Private X25519 keys of all of them, by participant; empty where nothing is encrypted."""
 
     def number_of(self, participant: int) -> int:
         """Return the script's number of a participant."""

@@ -31,7 +31,7 @@ def load_keys(ctx: Context, keys: Keystore, password: str, roster: Roster, at: i
     Who has another one in force than this machine holds is left out: it can read nothing.
     """
     private_keys = dict(roster.encryption_keys)
-    for party in (*roster.aggregators, *roster.clients, *roster.attestors):
+    for party in (*roster.aggregators, *roster.clients, *roster.attestors, *roster.auditors):
         held = EncryptionKeys(keys.path, party.name)
         if party.participant not in private_keys or held.count() == 1:
             continue  # it has one key only

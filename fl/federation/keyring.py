@@ -46,6 +46,7 @@ class Keyring:
             aggregators=tuple(served[party.name] for party in roster.aggregators),
             clients=tuple(served[party.name] for party in roster.clients),
             attestors=tuple(served[party.name] for party in roster.attestors),
+            auditors=tuple(served[party.name] for party in roster.auditors),
             encryption_keys=encryption.load_keys(self.ctx, self.keys, self.password, roster, at),
         )
 
@@ -112,4 +113,4 @@ class Keyring:
 def _list_parties(roster: Roster) -> Iterator[tuple[Party, Role]]:
     yield from ((party, Role.AGGREGATOR) for party in roster.aggregators)
     yield from ((party, Role.CLIENT) for party in roster.clients)
-    yield from ((party, Role.ATTESTOR) for party in roster.attestors)
+    yield from ((party, Role.ATTESTOR) for party in (*roster.attestors, *roster.auditors))

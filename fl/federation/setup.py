@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from fl.federation.context import Context, Party, Roster, header_of
 from fl.federation.encryption import announce_keys
 from fl.federation.masking import make_term
+from fl.federation.sealing import make_terms
 from ledger import commitments, spec
 from ledger.chain import Role
 from ledger.devnet import funded_account
@@ -35,7 +36,7 @@ def find_challenger(devnet: bool, keys: Keystore, password: str, operator: Local
 
 
 def enrol(ctx: Context, keys: Keystore, password: str, *, operator: LocalAccount, challenger: LocalAccount) -> Roster:
-    """Register the aggregators, clients and attestors that are not registered yet; return everybody.
+    """Register the aggregators, clients, attestors and auditors that are not registered yet; return everybody.
 
     Each has a hot key NAME that signs and a cold key NAME-owner that the stake returns to. Registrations are sent in
     the order of the clients, so that participant ids rise with them.
@@ -44,7 +45,8 @@ def enrol(ctx: Context, keys: Keystore, password: str, *, operator: LocalAccount
     clients = [f"c{i}" for i in range(1, ctx.script.clients.count + 1)]
     committee = ctx.script.availability
     attestors = [f"attestor-{i}" for i in range(1, committee.attestors + 1)] if committee else []
-    names = [*aggregators, *clients, *attestors]
+    auditors = [f"auditor-{i}" for i in range(1, ctx.script.audience.auditors + 1)] if ctx.script.audience else []
+    names = [*aggregators, *clients, *attestors, *auditors]
     accounts = {name: _ensure_key(keys, name, password) for name in names}
     missing = [name for name in names if ctx.chain.find_participant(accounts[name].address) is None]
     for done, name in enumerate(missing, start=1):
@@ -52,7 +54,7 @@ def enrol(ctx: Context, keys: Keystore, password: str, *, operator: LocalAccount
         ctx.tell("set-up", 0, done, len(missing), f"register {name}")
     parties = {name: _party(ctx, name, accounts[name]) for name in names}
     give_gas_money(ctx, operator, parties)
-    encryption_keys = announce_keys(ctx, keys, password, parties) if ctx.script.masking is not None else {}
+    encryption_keys = announce_keys(ctx, keys, password, parties) if _needs_encryption(ctx) else {}
     return Roster(
         encryption_keys=encryption_keys,
         operator=operator,
@@ -60,7 +62,12 @@ def enrol(ctx: Context, keys: Keystore, password: str, *, operator: LocalAccount
         aggregators=tuple(parties[name] for name in aggregators),
         clients=tuple(parties[name] for name in clients),
         attestors=tuple(parties[name] for name in attestors),
+        auditors=tuple(parties[name] for name in auditors),
     )
+
+
+def _needs_encryption(ctx: Context) -> bool:
+    return ctx.script.masking is not None or ctx.script.audience is not None
 
 
 def _ensure_key(keys: Keystore, name: str, password: str) -> LocalAccount:
@@ -87,6 +94,8 @@ def _choose_role(ctx: Context, name: str) -> tuple[Role, int]:
     script = ctx.script
     if script.availability and name.startswith("attestor"):
         return Role.ATTESTOR, script.availability.stake_wei
+    if script.audience and name.startswith("auditor"):
+        return Role.ATTESTOR, script.audience.stake_wei  # the registry's only role beside clients and aggregators
     if name.startswith("aggregator"):
         return Role.AGGREGATOR, script.aggregator.stake_wei
     return Role.CLIENT, script.clients.stake_wei
@@ -100,13 +109,14 @@ def _party(ctx: Context, name: str, account: LocalAccount) -> Party:
 
 
 def give_gas_money(ctx: Context, operator: LocalAccount, parties: dict[str, Party]) -> None:
-    """Pay for the gas of who sends transactions: aggregators, clients that commit alone or announce keys."""
+    """Pay for the gas of who sends transactions: aggregators, clients that commit alone, whoever announces keys."""
     breakers = [event for event in ctx.script.events if isinstance(event, MalformEvent)]
     alone = {f"c{event.client}" for event in breakers if event.malform in ("late", "duplicate")}
-    everybody = ctx.script.run.commit_mode is spec.CommitMode.ACCUMULATED or ctx.script.masking is not None
+    everybody = ctx.script.run.commit_mode is spec.CommitMode.ACCUMULATED or _needs_encryption(ctx)
     aggregators = {name for name in parties if name.startswith("aggregator")}
     clients = {name for name in parties if name.startswith("c")}
-    for name in sorted(aggregators | (clients if everybody else alone)):
+    readers = {name for name in parties if name.startswith(("attestor", "auditor"))} if ctx.script.audience else set()
+    for name in sorted(aggregators | readers | (clients if everybody else alone)):
         party = parties[name]
         key = f"{ctx.chain.fingerprint}/gas-money/{party.account.address}"
         ctx.chain.transfer(party.address, _GAS_MONEY_WEI, key=key, sender=operator)
@@ -118,7 +128,7 @@ def create_task(ctx: Context, operator: LocalAccount, roster: Roster) -> tuple[i
     header = header_of(ctx, spec.Kind.MODEL, round_id=0, client=0, num_examples=0)
     cid = ctx.store.put(spec.encode_vector(header, genesis.astype("<i4").tobytes()))
     masking = (("masking", str(make_term(ctx, roster))),) if ctx.script.masking is not None else ()
-    terms = tuple(sorted((*masking, *ctx.script.terms)))
+    terms = tuple(sorted((*masking, *make_terms(ctx, roster), *ctx.script.terms)))
     document = replace(ctx.workload.layout, composition=ctx.script.run.rule.composition, terms=terms)
     layout = ctx.store.put_block(encode_layout(document), Codec.RAW)
     script = ctx.store.put_block(ctx.script.source, Codec.RAW)

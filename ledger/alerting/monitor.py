@@ -18,10 +18,10 @@ from ledger.audit import replay
 from ledger.chain import Chain, RoundView
 from ledger.errors import ChainError, FedtrailError
 from ledger.history import load_round
+from ledger.readers import BlobReader
 from ledger.records import AuditReport, RoundRecord, Verdict
 from ledger.scorekeeping import compare, list_recorded
 from ledger.scoring import RoundScores, Standing, can_be_scored, score_round
-from ledger.store import ContentStore
 
 _ENDS = ("Abandoned", "Expired", "Finalised", "Voided")
 _JUDGED = (spec.Phase.PROPOSED, spec.Phase.FINALISED, spec.Phase.VOIDED)
@@ -78,7 +78,7 @@ class Monitor:
     """Follows the tasks of a ledger."""
 
     def __init__(
-        self, chain: Chain, store: ContentStore, *, task_id: int | None = None, limits: Limits | None = None
+        self, chain: Chain, store: BlobReader, *, task_id: int | None = None, limits: Limits | None = None
     ) -> None:
         """Args: task_id: the only task to look at; None for all."""
         self.chain, self.store = chain, store

@@ -9,9 +9,11 @@ from ledger import spec
 from ledger.bundle.format import Kind, Level
 from ledger.errors import FedtrailError
 from ledger.history import get_max_bytes, raw_cid, to_cid
+from ledger.layout import decode_layout
 from ledger.readers import BlobReader
 from ledger.recorded_chain import RecordedChain
 from ledger.spec import Phase
+from ledger.spec.audience import SEALED_ALLOWANCE_BYTES, TERM
 from ledger.store import Cid, Codec, unixfs
 
 _UNAVAILABLE = 801
@@ -41,19 +43,30 @@ ReadManifest = Callable[[Cid], bytes | None]
 def iter_wanted(recorded: RecordedChain, task_id: int, read_manifest: ReadManifest) -> Iterator[Wanted]:
     """Yield the blobs of a task and its rounds, each manifest before what it names.
 
-    Args: read_manifest: returns a manifest that was yielded, None if it cannot be had.
+    Args: read_manifest: returns a layout or manifest that was yielded, None if it cannot be had.
     """
     task = recorded.get_task(task_id)
     for kind, digest in ((Kind.LAYOUT, task.layout_digest), (Kind.SCRIPT, task.script_digest)):
         if any(digest):
             is_needed = kind is Kind.LAYOUT  # its terms bind every round
             yield Wanted(cid=raw_cid(digest), kind=kind, max_bytes=unixfs.MAX_BLOCK_BYTES, is_needed=is_needed)
+    limits = _find_limits(task, read_manifest)
     for event in recorded.events(names=("RoundOpened",), task_id=task_id):
-        yield from _iter_round(recorded, task, event.args["round_id"], read_manifest)
+        yield from _iter_round(recorded, limits, event.args["round_id"], read_manifest)
+
+
+def _find_limits(task: spec.Task, read_manifest: ReadManifest) -> tuple[int, int]:
+    """Return the largest vector of a task, and the largest update, which may be sealed."""
+    layout, vector = read_manifest(raw_cid(task.layout_digest)), get_max_bytes(task)
+    try:
+        is_sealed = layout is not None and decode_layout(layout).term(TERM) is not None
+    except spec.SpecError:
+        is_sealed = False
+    return vector, vector + SEALED_ALLOWANCE_BYTES * is_sealed
 
 
 def _iter_round(
-    recorded: RecordedChain, task: spec.Task, round_id: int, read_manifest: ReadManifest
+    recorded: RecordedChain, limits: tuple[int, int], round_id: int, read_manifest: ReadManifest
 ) -> Iterator[Wanted]:
     is_needed = recorded.get_round(round_id).phase is not Phase.VOIDED
     for event in recorded.events(names=("RootCommitted", "Proposed", "Abandoned"), round_id=round_id):
@@ -66,10 +79,10 @@ def _iter_round(
             continue
         cid, limit = raw_cid(data_id), spec.MAX_MANIFEST_BYTES
         yield Wanted(cid=cid, kind=Kind.MANIFEST, max_bytes=limit, round_id=round_id, is_needed=is_needed)
-        yield from _iter_named(read_manifest(cid), task, round_id=round_id, is_needed=is_needed)
+        yield from _iter_named(read_manifest(cid), limits, round_id=round_id, is_needed=is_needed)
 
 
-def _iter_named(data: bytes | None, task: spec.Task, *, round_id: int, is_needed: bool) -> Iterator[Wanted]:
+def _iter_named(data: bytes | None, limits: tuple[int, int], *, round_id: int, is_needed: bool) -> Iterator[Wanted]:
     """Yield what a manifest names; nothing if nobody can read it."""
     try:
         manifest = spec.decode_manifest(data) if data is not None else None
@@ -77,17 +90,17 @@ def _iter_named(data: bytes | None, task: spec.Task, *, round_id: int, is_needed
         manifest = None
     if manifest is None:
         return
-    limit = get_max_bytes(task)
+    largest_vector, largest_update = limits
     vectors = ((Kind.BASE, manifest.base), (Kind.AGGREGATE, manifest.aggregate), (Kind.MODEL, manifest.model))
     for kind, content in vectors:
         if (cid := to_cid(content)) is not None:
-            yield Wanted(cid=cid, kind=kind, max_bytes=limit, round_id=round_id, is_needed=is_needed)
+            yield Wanted(cid=cid, kind=kind, max_bytes=largest_vector, round_id=round_id, is_needed=is_needed)
     for entry in manifest.entries:
         if (cid := to_cid(entry.content)) is not None:
             yield Wanted(
                 cid=cid,
                 kind=Kind.UPDATE,
-                max_bytes=limit,
+                max_bytes=largest_update,
                 round_id=round_id,
                 client=entry.client,
                 # Nobody could have it then: that it is gone is what the round says.

@@ -82,7 +82,8 @@ def _note_gaps(record: RoundRecord, report: AuditReport, where: str, notes: Note
         blobs = "a blob is" if len(gaps) == 1 else f"{len(gaps)} blobs are"
         what = f"round {record.round_id} cannot be replayed: {blobs} {where}"
         error: errors.EvidenceError = errors.Unavailable(what, round_id=record.round_id)
-        error = next((gap.error for gap in gaps if isinstance(gap.error, errors.UnknownTerm)), error)
+        telling = (errors.UnknownTerm, errors.NotAReader)
+        error = next((gap.error for gap in gaps if isinstance(gap.error, telling)), error)
         notes.add(CHECK_OF_CLAUSE["1"], error, round_id=record.round_id)
         notes.leave_open(*(CHECK_OF_CLAUSE[finding.clause] for finding in gaps))
     if record.proposal is not None and not any(report.aggregate_root):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ledger.bundle.container import Container
 from ledger.bundle.format import BLOBS, SEALED
-from ledger.bundle.sealing import OVERHEAD_BYTES, unseal
+from ledger.bundle.sealing import OVERHEAD_BYTES, get_public, unseal
 from ledger.errors import BlobCorrupt, Oversized, Unavailable
 from ledger.store import Cid, unixfs
 
@@ -30,6 +30,10 @@ class BundleStore:
     def has_key(self) -> bool:
         """Whether sealed blobs can be opened."""
         return self._key is not None
+
+    def find_key(self, public: bytes) -> X25519PrivateKey | None:
+        """Return the key, where it is that of a reader of encrypted updates: one key file then opens both."""
+        return self._key if self._key is not None and get_public(self._key) == public else None
 
     def get(self, cid: Cid, *, max_bytes: int) -> bytes:
         """Return a blob; errors as of every content store.

@@ -102,7 +102,7 @@ def open_(
     double-attestation: an attestor made two statements (both; or the one that is not in the certificate). unserved:
     nobody showed an update that the signers of a certificate had vouched for.
     """
-    record = load_round(session.chain, session.store, find_round(session, number, run_name))
+    record = load_round(session.chain, session.reader, find_round(session, number, run_name))
     case = _Case(session=session, record=record, files=files, client=client)
     plans: Sequence[Plan] = _KINDS[kind](case) if kind in _KINDS else [_plan_by_replay(case, _CLAUSES.get(kind))]
     told: list[dict[str, Any]] = []

@@ -47,7 +47,7 @@ def attest(
     here = session.project.state_dir
     daemon = Attestor(
         session.chain,
-        session.store,
+        session.reader,
         participant=known.view.id,
         account=load_signer(session, known),
         relayer=session.operator(),

@@ -96,7 +96,7 @@ def answer(session: Session, number: int, run_name: str | None, who: str | None,
     """
     from ledger.watching import Answerer, GamePlayer
 
-    chain, store, round_id = session.chain, session.store, find_round(session, number, run_name)
+    chain, store, round_id = session.chain, session.reader, find_round(session, number, run_name)
     done = list(Answerer(chain, store, session.operator()).look(round_id))
     if who is not None:
         known = find_participant(session, who)
@@ -155,7 +155,7 @@ def _close_overdue(session: Session, round_id: int) -> None:
     operator = session.operator()
     done = [
         *Demander(session.chain, operator).close_overdue(round_id),
-        *GamePlayer(session.chain, session.store, operator).close_overdue(round_id),
+        *GamePlayer(session.chain, session.reader, operator).close_overdue(round_id),
     ]
     for one in done:
         say(f"closed: {one.what}, {one.message}")
@@ -187,7 +187,7 @@ def _is_payable(session: Session, reward: RewardView, *, wait: bool) -> bool:
 def _pay_shares(session: Session, round_id: int) -> None:
     """Credit the clients that committed; only in verified mode does the chain know them, and keeps a part for them."""
     chain = session.chain
-    for member in load_round(chain, session.store, round_id).members:
+    for member in load_round(chain, session.reader, round_id).members:
         if chain.has_committed(round_id, member.client) and not chain.has_claimed_share(round_id, member.client):
             key = f"{chain.fingerprint}/dispute/{round_id}/share/{member.client}"
             chain.claim_share(round_id, member.client, key=key, sender=session.operator())

@@ -35,7 +35,7 @@ def show(session: Session, run_name: str | None, number: int | None, fmt: str) -
     """Show every fact that is known of a model, each with its grade; its rounds are replayed for that."""
     from ledger.exports.story import tell
 
-    story = tell(session.chain, session.store, _find_round(session, run_name, number))
+    story = tell(session.chain, session.reader, _find_round(session, run_name, number))
     rows = [
         {"fact": fact.name, "value": fact.value, "grade": fact.grade, "from": fact.source}
         for fact in story.iter_facts()
@@ -83,7 +83,7 @@ def export(
     signer = load_signing_key(attester, password_of(attester)) if attester else None
     with progress_bar() as bar:
         bar.update(0, 2, "replay")
-        story = tell(session.chain, session.store, _find_round(session, run_name, number))
+        story = tell(session.chain, session.reader, _find_round(session, run_name, number))
         bar.update(1, 2, "write")
         files = folders.render(story, attester=signer)
         folders.write(folder, files)

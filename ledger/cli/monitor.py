@@ -112,7 +112,7 @@ def _make_monitor(session: Session, run_name: str | None, limits: Limits) -> Mon
         task_id = find_task(session.chain, find_run(session, run_name))
         if task_id is None:
             raise NotFoundError(f"run '{run_name}' has no task in the ledger yet", hint="fedtrail run resume")
-    return Monitor(session.chain, session.store, task_id=task_id, limits=limits)
+    return Monitor(session.chain, session.reader, task_id=task_id, limits=limits)
 
 
 def _serving(watcher: Monitor, runs: dict[int, str], port: int | None) -> AbstractContextManager[object]:

@@ -74,7 +74,7 @@ def _replay(session: Session, round_ids: Sequence[int]) -> tuple[list[dict[str, 
     found: list[FedtrailError] = []
     with progress_bar() as bar:
         bar.update(0, len(round_ids), "replay")
-        for replayed in replay_rounds(session.chain, session.store, round_ids):
+        for replayed in replay_rounds(session.chain, session.reader, round_ids):
             rows.append(_describe(replayed))
             keep_verdict(session, replayed.record, replayed.report)
             found += [finding.error for finding in replayed.unsettled]

@@ -69,7 +69,7 @@ def claim(session: Session, number: int, who: str | None, run_name: str | None, 
     from ledger.rewards import list_memberships, make_admission
 
     chain, round_id = session.chain, find_round(session, number, run_name)
-    record = load_round(chain, session.store, round_id)
+    record = load_round(chain, session.reader, round_id)
     only = find_participant(session, who).view.id if who else None
     members = [each for each in list_memberships(record) if only in (None, each.client)]
     opened_at = chain.get_round(round_id).opened_at

@@ -42,7 +42,7 @@ def replay_(session: Session, number: int, run_name: str | None, fmt: str) -> No
 
     Exit status 7: something is proved wrong. 8: evidence is missing, which accuses nobody.
     """
-    record = load_round(session.chain, session.store, find_round(session, number, run_name))
+    record = load_round(session.chain, session.reader, find_round(session, number, run_name))
     report = replay(record)
     keep_verdict(session, record, report)
     summary = _summarise(record, report)
@@ -95,7 +95,7 @@ def _as_of(session: Session, record: RoundRecord) -> dict[str, Any]:
 @project_options
 def explain(session: Session, number: int, run_name: str | None) -> None:
     """Tell in words what is known of round N, how well, and why."""
-    record = load_round(session.chain, session.store, find_round(session, number, run_name))
+    record = load_round(session.chain, session.reader, find_round(session, number, run_name))
     for line in explain_round(record, replay(record)):
         click.echo(printable(line))
 
@@ -108,7 +108,7 @@ def explain(session: Session, number: int, run_name: str | None) -> None:
 def show(session: Session, number: int, run_name: str | None, fmt: str) -> None:
     """Show round N as the ledger has it: phases, updates, proposal."""
     round_id = find_round(session, number, run_name)
-    record = load_round(session.chain, session.store, round_id)
+    record = load_round(session.chain, session.reader, round_id)
     view: Any = session.chain.get_round(round_id)
     names = name_participants(session, [*(m.client for m in record.members), record.aggregator])
     overview = _describe_round(record, names)

@@ -142,7 +142,7 @@ def _recompute(session: Session, task_id: int, count: int) -> tuple[list[Row], l
     with progress_bar() as bar:
         bar.update(0, count, "replay")
         try:
-            for scored in score_task(session.chain, session.store, task_id):
+            for scored in score_task(session.chain, session.reader, task_id):
                 sheets = [sheet for sheet in recorded if sheet.round_id == scored.scores.round_id]
                 comparisons = [compare(sheet, scored.scores) for sheet in sheets]
                 rows += _describe(scored, comparisons)

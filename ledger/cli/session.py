@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ledger.journal import Journal
     from ledger.keys import Keystore
     from ledger.project import Project
+    from ledger.readers import BlobReader
     from ledger.store import ContentStore
 
 OPERATOR = "operator"
@@ -86,6 +87,14 @@ class Session:
         from ledger.store import open_store
 
         return open_store(self.project.store_path, ipfs=self.project.ipfs)
+
+    @functools.cached_property
+    def reader(self) -> BlobReader:
+        """The same, with the encryption keys of this project: what is sealed to one of them reads as if it lay open."""
+        from ledger.encryption_keys import HeldKeys
+        from ledger.readers import KeyedStore
+
+        return KeyedStore(self.store, HeldKeys(self.project.keys_dir, self.password))
 
     def password(self, *, confirm: bool = False) -> str:
         """Return the keystore's password: of the devnet, the environment, or the person at the terminal."""

@@ -77,7 +77,7 @@ def watch(
 def _make_watcher(session: Session, *, open_disputes: bool, defend: str | None, run_name: str | None) -> Watcher:
     from ledger.watching import Challenger, Demander, GamePlayer, Watcher
 
-    chain, store = session.chain, session.store
+    chain, store = session.chain, session.reader
     players = _make_defenders(session, defend) if defend else []
     task_id = _find_task(session, run_name) if run_name else None
     if not open_disputes:
@@ -99,7 +99,7 @@ def _make_defenders(session: Session, who: str) -> list[Player]:
 
     known = find_participant(session, who)
     key, number = load_sender(session, known), known.view.id
-    chain, store = session.chain, session.store
+    chain, store = session.chain, session.reader
     return [GamePlayer(chain, store, key, aggregator=number), Answerer(chain, store, key, aggregator=number)]
 
 

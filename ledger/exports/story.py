@@ -10,10 +10,10 @@ from ledger import spec
 from ledger.chain import Chain
 from ledger.errors import FedtrailError, NotFoundError
 from ledger.history import fetch_block
+from ledger.readers import BlobReader
 from ledger.records import Grade, RoundRecord, Verdict, name_rule, read_num_examples
 from ledger.replays import Replayed, replay_rounds
 from ledger.script import Script, parse_script
-from ledger.store import ContentStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,7 +110,7 @@ class Story:
         yield from _iter_unknown()
 
 
-def tell(chain: Chain, store: ContentStore, round_id: int) -> Story:
+def tell(chain: Chain, store: BlobReader, round_id: int) -> Story:
     """Return the story of the model that a finalised round ended with; every round before it is replayed.
 
     Raises: NotFoundError: there is no such round, or it is not finalised. ChainError: the node does not answer.
@@ -149,7 +149,7 @@ def _is_of(data: bytes | None, root: bytes) -> bool:
         return False
 
 
-def _read_script(store: ContentStore, task: spec.Task) -> Script | None:
+def _read_script(store: BlobReader, task: spec.Task) -> Script | None:
     raw = fetch_block(store, task.script_digest).data
     try:
         return None if raw is None else parse_script(raw, name="script")

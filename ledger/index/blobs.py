@@ -20,6 +20,7 @@ from ledger.index.event_rows import decode_event
 from ledger.index.facts import rows_of, rows_of_list, rows_of_manifest
 from ledger.index.opening import now, writing
 from ledger.records import Fetched
+from ledger.spec.audience import SEALED_ALLOWANCE_BYTES
 from ledger.store import ContentStore
 
 BlobCounts = Counter[str]
@@ -63,7 +64,8 @@ def _read_event(db: sqlite3.Connection, row: sqlite3.Row, store: ContentStore) -
 def _find_max_bytes(db: sqlite3.Connection, row: sqlite3.Row) -> int:
     query = "SELECT * FROM event WHERE chain = ? AND canon = 1 AND name = 'TaskCreated' AND task = ?"
     created = db.execute(query, (row["chain"], row["task"])).fetchone()
-    return get_max_bytes(decode_event(created).args["task"]) if created else 0
+    # An update may be sealed: whether it is, the layout says, and it is the same for what is asked here.
+    return get_max_bytes(decode_event(created).args["task"]) + SEALED_ALLOWANCE_BYTES if created else 0
 
 
 class _Reader:

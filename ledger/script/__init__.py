@@ -15,6 +15,7 @@ from pydantic import Field, PrivateAttr, ValidationError, model_validator
 from ledger import spec
 from ledger.errors import IncompatibleParts, NotFoundError, ScriptError
 from ledger.marked import Document, Mark, SyntaxProblem, parse
+from ledger.script.audience import AudienceSection, check_audience
 from ledger.script.automatic import resolve_rules
 from ledger.script.combining import find_impossible
 from ledger.script.events import (
@@ -79,6 +80,8 @@ class Script(Section):
     """Attestors, who certify which updates could be had; without this section the aggregator says it alone."""
     masking: MaskingSection | None = None
     """Secure aggregation; without this section everybody sees every update."""
+    audience: AudienceSection | None = None
+    """Who may read updates; without this section everybody who reads the store."""
     keys: KeysSection | None = None
     """How long signing and encryption keys last; without this section they stay until somebody replaces them."""
     rewards: RewardsSection | None = None
@@ -276,6 +279,7 @@ def _find_contradictions(script: Script) -> Iterator[tuple[Place, str]]:
         why = "rejects updates by comparing them, and attestors ('availability') certify each one alone"
         yield ("validation",), f"'validation' {why}: leave one of the two out"
     yield from check_masking(script)
+    yield from check_audience(script)
     for index, event in enumerate(script.events):
         yield from _check_event(script, index, event)
     for index, excluded in enumerate(script.expect.excluded or ()):
@@ -327,6 +331,7 @@ __all__ = [
     "AggregatorEvent",
     "AggregatorSection",
     "AttackEvent",
+    "AudienceSection",
     "AvailabilitySection",
     "ClientsSection",
     "DataSection",

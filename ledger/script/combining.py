@@ -25,6 +25,8 @@ def read_combination(script: Script) -> Combination:
         noise=noise.mechanism if noise else "",
         against=noise.against if noise else "everybody",
         epsilon=noise.budget if noise else None,
+        encrypted=script.audience is not None,
+        certified=script.availability is not None,
         validated=getattr(script, "validation", None) is not None,
         scored=getattr(script, "scores", None) is not None,
     )

@@ -10,8 +10,8 @@ from ledger.availability import BOARD, Demand, Subject, compute_demand_hash, ope
 from ledger.chain import Chain, Receipt
 from ledger.errors import NotFoundError
 from ledger.history import load_round
+from ledger.readers import BlobReader
 from ledger.records import RoundRecord
-from ledger.store import ContentStore
 from ledger.watching.happening import Happening, guard
 from ledger.watching.leaves import (
     Wanted,
@@ -168,7 +168,7 @@ class Demander:
 class Answerer:
     """Answers, from one account, the demands that it can: whoever shows the leaves earns the reward."""
 
-    def __init__(self, chain: Chain, store: ContentStore, account: LocalAccount, *, aggregator: int | None = None):
+    def __init__(self, chain: Chain, store: BlobReader, account: LocalAccount, *, aggregator: int | None = None):
         self.chain = chain
         self.store = store
         self.account = account

@@ -13,8 +13,8 @@ from ledger.disputes import Update
 from ledger.docket import Event
 from ledger.history import load_round
 from ledger.krum_disputes import Evidence, Game, Move
+from ledger.readers import BlobReader
 from ledger.records import RoundRecord
-from ledger.store import ContentStore
 from ledger.watching.happening import Happening, guard
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ class GamePlayer:
     """Plays the open games of one account: as challenger, or as the honest side of an aggregator."""
 
     def __init__(
-        self, chain: Chain, store: ContentStore, account: LocalAccount, *, aggregator: int | None = None
+        self, chain: Chain, store: BlobReader, account: LocalAccount, *, aggregator: int | None = None
     ) -> None:
         self.chain = chain
         self.store = store

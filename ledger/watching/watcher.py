@@ -11,8 +11,8 @@ from ledger.docket import decode_reason
 from ledger.errors import NotFoundError
 from ledger.history import load_round
 from ledger.krum_disputes import Move
+from ledger.readers import BlobReader
 from ledger.records import AuditReport, RoundRecord, Verdict
-from ledger.store import ContentStore
 from ledger.units import format_wei
 from ledger.watching.challenger import Challenger, get_standing
 from ledger.watching.decisions import Standing, Step
@@ -32,7 +32,7 @@ class Watcher:
     def __init__(
         self,
         chain: Chain,
-        store: ContentStore,
+        store: BlobReader,
         *,
         task_id: int | None = None,
         challenger: Challenger | None = None,

@@ -71,6 +71,9 @@ def test_every_pair_of_the_table_is_found_by_something_that_a_task_can_ask_for()
         Combination(noise="local", stages=("nnm", "trimmed-mean"), scored=True, clients=20, epsilon=3.9),
         Combination(masked=True, noise="distributed"),
         Combination(homomorphic="bfv"),
+        Combination(encrypted=True, masked=True),
+        Combination(encrypted=True, noise="distributed", against="readers-of-models"),
+        Combination(encrypted=True, certified=True, scored=True, stages=("krum",)),
     ]
     assert [pair for pair in PAIRS if not any(pair.applies(each) for each in asked)] == []
 
