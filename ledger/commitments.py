@@ -7,19 +7,23 @@ It may only suspect: when something looks wrong, `spec` looks again and its erro
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
 from eth_utils.crypto import keccak
 
-from ledger import kernels, spec
+from ledger import kernels, mapped, spec
 from ledger.spec.errors import BadProof, WrongShape
 
 Int32Array = npt.NDArray[np.int32]
 
 _BLOCK_BYTES = 1 << 20
 """Memory that a transposed block of the matrix may take (a single leaf may take more)."""
+_PART_BYTES = 1 << 25
+"""Of a vector, that are hashed at a time."""
+_TOP_LOG2 = 16
+"""A tree is climbed by subtrees of 2**_TOP_LOG2 leaves, 2 MiB of digests, so that no level is ever whole."""
 _LEAF_PREFIX = b"\x00"
 _NODE_PREFIX = b"\x01"
 
@@ -33,23 +37,27 @@ def compute_vector_root(values: Int32Array, leaf_log2: int) -> bytes:
     """
     data = _encode_values(values)
     fast = kernels.find_for_bytes(len(data))
-    return _climb(_hash_leaves(data, spec.WORD_BYTES << leaf_log2, fast), fast)[-1]
+    return _find_root(_iter_leaves(data, spec.WORD_BYTES << leaf_log2, fast), fast)
 
 
-def compute_matrix_root(updates: Int32Array, matrix_log2: int) -> bytes:
+def compute_matrix_root(updates: Int32Array | Sequence[Int32Array], matrix_log2: int) -> bytes:
     """Return the root of the included updates, transposed: leaf j holds 2**matrix_log2 coordinates of every client.
 
     The transposition is done a few megabytes at a time.
 
-    Args: updates: int32[n, d], n >= 1, clients in rising id. matrix_log2: 0 to 8.
-    Raises: WrongShape: updates is no matrix of int32.
+    Args: updates: n >= 1 rows int32[d], or one array of them, clients in rising id. matrix_log2: 0 to 8.
+    Raises: WrongShape: updates are no rows of int32 of one length.
     Clause: §2.4.
     """
-    _verify_array(updates, dimensions=2)
-    leaf_bytes = len(updates) * spec.WORD_BYTES << matrix_log2
-    fast = kernels.find_for_bytes(updates.nbytes)
-    leaves = b"".join(_hash_leaves(block, leaf_bytes, fast) for block in _iter_transposed(updates, matrix_log2))
-    return _climb(leaves or spec.hash_leaf(b""), fast)[-1]
+    rows = list(updates)
+    for row in rows:
+        _verify_array(row)
+        if len(row) != len(rows[0]):
+            raise WrongShape(field="length", got=len(row), want=len(rows[0]))
+    leaf_bytes = len(rows) * spec.WORD_BYTES << matrix_log2
+    fast = kernels.find_for_bytes(sum(row.nbytes for row in rows))
+    leaves = (_hash_leaves(block, leaf_bytes, fast) for block in _iter_transposed(rows, matrix_log2))
+    return _find_root(leaves, fast)
 
 
 def compute_opening(values: Int32Array, leaf_log2: int, leaf_index: int) -> tuple[bytes, list[bytes]]:
@@ -61,7 +69,7 @@ def compute_opening(values: Int32Array, leaf_log2: int, leaf_index: int) -> tupl
     """
     data, chunk_bytes = _encode_values(values), spec.WORD_BYTES << leaf_log2
     fast = kernels.find_for_bytes(len(data))
-    leaves = _hash_leaves(data, chunk_bytes, fast)
+    leaves = b"".join(_iter_leaves(data, chunk_bytes, fast))
     count = len(leaves) // spec.DIGEST_BYTES
     if not 0 <= leaf_index < count:
         raise BadProof(what=f"index {leaf_index} of {count} leaves")
@@ -69,7 +77,7 @@ def compute_opening(values: Int32Array, leaf_log2: int, leaf_index: int) -> tupl
     return chunk, _read_path(_climb(leaves, fast), leaf_index)
 
 
-def decode_update(data: bytes, *, want: spec.Expectation, bound: int) -> tuple[spec.VectorBlob, Int32Array]:
+def decode_update(data: spec.Bytes, *, want: spec.Expectation, bound: int) -> tuple[spec.VectorBlob, Int32Array]:
     """Return a stranger's update and its coordinates if it is canonical, belongs to `want` and is in range.
 
     Args: data: bytes from a stranger. want: what chain state fixes. bound: largest |coordinate|, 1 to 2**23 - 1.
@@ -133,25 +141,31 @@ def compute_publication_digest(
     return keccak(b"\x19\x01" + domain_separator + keccak(_PUBLICATION_TYPE_HASH + fields))
 
 
-def _verify_array(values: Int32Array, *, dimensions: int) -> None:
+def _verify_array(values: Int32Array) -> None:
     if values.dtype != np.int32:
         raise WrongShape(field="dtype", got=values.dtype, want="int32")
-    if values.ndim != dimensions:
-        raise WrongShape(field="number of dimensions", got=values.ndim, want=dimensions)
+    if values.ndim != 1:
+        raise WrongShape(field="number of dimensions", got=values.ndim, want=1)
 
 
 def _encode_values(values: Int32Array) -> memoryview:
-    _verify_array(values, dimensions=1)
+    _verify_array(values)
     return memoryview(np.ascontiguousarray(values, dtype="<i4").view(np.uint8).data)
 
 
-def _iter_transposed(updates: Int32Array, matrix_log2: int) -> Iterator[memoryview]:
-    n, d = updates.shape
+def _iter_transposed(rows: Sequence[Int32Array], matrix_log2: int) -> Iterator[memoryview]:
     # A block is a whole number of leaves, so that blocks can be hashed one by one.
-    leaves = max(1, _BLOCK_BYTES // (n * spec.WORD_BYTES << matrix_log2))
-    step = leaves << matrix_log2
-    for start in range(0, d, step):
-        yield _encode_values(updates[:, start : start + step].T.reshape(-1))
+    leaves = max(1, _BLOCK_BYTES // (len(rows) * spec.WORD_BYTES << matrix_log2))
+    for part in mapped.iter_parts(rows, step=leaves << matrix_log2):
+        yield _encode_values(np.stack([row[part] for row in rows]).T.reshape(-1))
+
+
+def _iter_leaves(data: memoryview, chunk_bytes: int, fast: kernels.Kernels | None) -> Iterator[bytes]:
+    """Yield the digests of leaves, those of a part of the data at a time, which is forgotten afterwards."""
+    step = max(1, _PART_BYTES // chunk_bytes) * chunk_bytes
+    for start in range(0, max(len(data), 1), step):
+        yield _hash_leaves(data[start : start + step], chunk_bytes, fast)
+        mapped.forget(data[start : start + step])
 
 
 def _hash_leaves(data: memoryview, chunk_bytes: int, fast: kernels.Kernels | None) -> bytes:
@@ -159,6 +173,19 @@ def _hash_leaves(data: memoryview, chunk_bytes: int, fast: kernels.Kernels | Non
     whole = len(data) - len(data) % chunk_bytes
     digests = _hash_chunks(_LEAF_PREFIX, data[:whole], chunk_bytes, fast) if whole else b""
     return digests if whole and whole == len(data) else digests + spec.hash_leaf(bytes(data[whole:]))
+
+
+def _find_root(leaves: Iterable[bytes], fast: kernels.Kernels | None) -> bytes:
+    """Return the root over digests of leaves, which come in parts; no leaves are one of nothing."""
+    size = spec.DIGEST_BYTES << _TOP_LOG2
+    held, tops = bytearray(), bytearray()
+    for part in leaves:
+        held += part
+        while len(held) > size:  # a full subtree whose root is a node of the whole tree
+            tops += _climb(bytes(held[:size]), fast)[-1]
+            del held[:size]
+    tops += _climb(bytes(held) or spec.hash_leaf(b""), fast)[-1]
+    return _climb(bytes(tops), fast)[-1]
 
 
 def _climb(leaves: bytes, fast: kernels.Kernels | None) -> list[bytes]:

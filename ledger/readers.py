@@ -43,7 +43,7 @@ class KeyHolder(Protocol):
 class BlobReader(Protocol):
     """What a record needs of a store; every `ledger.store.ContentStore` is one, and so is an open bundle."""
 
-    def get(self, cid: Cid, *, max_bytes: int) -> bytes:
+    def get(self, cid: Cid, *, max_bytes: int) -> spec.Bytes:
         """Return a blob of at most max_bytes after hashing each of its blocks."""
 
     def get_block(self, cid: Cid) -> bytes:
@@ -74,7 +74,7 @@ class KeyedStore:
     keys: KeyHolder
     """Whose updates it reads."""
 
-    def get(self, cid: Cid, *, max_bytes: int) -> bytes:
+    def get(self, cid: Cid, *, max_bytes: int) -> spec.Bytes:
         """Return a blob as it is stored."""
         return self.store.get(cid, max_bytes=max_bytes)
 

@@ -20,8 +20,8 @@ class Fetched:
 
     cid: str
     """Content identifier asked for; "" when nobody published one."""
-    data: bytes | None
-    """The bytes; None when they did not come."""
+    data: spec.Bytes | None
+    """The bytes, of a large blob as a view of a file; None when they did not come."""
     problem: errors.FedtrailError | None = None
     """Why not: Unavailable or StoreUnreachable (no accusation), BlobCorrupt, Oversized or NotCanonical."""
 
@@ -134,7 +134,7 @@ class RoundRecord:
         return spec.compute_weight(self.task.rule_params(), num_examples, self.stakes.get(client, 0))
 
 
-def read_num_examples(data: bytes | None) -> int | None:
+def read_num_examples(data: spec.Bytes | None) -> int | None:
     """Return what an update says that it was trained on; None where there is no update to read."""
     try:
         return None if data is None else spec.decode_vector(data, max_bytes=len(data)).header.num_examples

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from fl.kernels import coordinates, gram, masks, mixing, sha256
 from ledger.aggregation.blocks import Int32Array
+from ledger.mapped import iter_parts
 
 _MAX_EXACT = 1 << 53
 """Doubles hold every integer up to here."""
@@ -130,7 +131,7 @@ def _reduce(
         for first in (start, stop - width):
             call(addresses.ctypes.data, first, stop, result.ctypes.data, bound, divisor, factors)
 
-    _share(work, d, least=max(width, _SHARE_ENTRIES // n))
+    _share_parts(work, rows, least=max(width, _SHARE_ENTRIES // n))
     return result
 
 
@@ -152,7 +153,7 @@ def _reduce_mixed(rows: Sequence[Int32Array], mixture: Sequence[Sequence[int]], 
             width = (last - first) // step * step
             reduce(mixed.ctypes.data, 0, width, result.ctypes.data + 4 * first, 1, divisor, None)
 
-    _share(work, d, least=max(step, _SHARE_ENTRIES // n))
+    _share_parts(work, rows, least=max(step, _SHARE_ENTRIES // n))
     return result
 
 
@@ -183,10 +184,7 @@ def _multiply(rows: Sequence[Int32Array], bound: int) -> list[list[int]]:
             halves += part >> _HALF_BITS, part & _LOW_HALF
         sums.append(halves)  # in any order: integers
 
-    def work_on_steps(start: int, stop: int) -> None:
-        work(start * gram.get_width(), stop * gram.get_width())
-
-    _share(work_on_steps, whole // gram.get_width(), least=_SHARE_ENTRIES // n // gram.get_width() + 1)
+    _share_parts(work, [row[:whole] for row in rows], step=gram.get_width(), least=_SHARE_ENTRIES // n)
     rest = np.stack([np.clip(row[whole:], -bound, bound) for row in rows]).astype(np.int64)
     high, low = np.sum(sums, axis=0)
     return _join(high, low, rest @ rest.T)
@@ -198,6 +196,19 @@ def _join(high: NDArray[np.int64], low: NDArray[np.int64], rest: NDArray[np.int6
     halves = zip(*(tiles.swapaxes(1, 2).reshape(size, size)[:n, :n].tolist() for tiles in (high, low)), strict=True)
     sums = [[(h << _HALF_BITS) + part for h, part in zip(*row, strict=True)] for row in halves]
     return [[sums[max(i, j)][min(i, j)] + int(rest[i, j]) for j in range(n)] for i in range(n)]
+
+
+def _share_parts(work: Callable[[int, int], None], rows: Sequence[Int32Array], *, least: int, step: int = 1) -> None:
+    """Call work(start, stop) for ranges of coordinates, whole steps but at the end; mapped rows are forgotten behind.
+
+    Args: least: coordinates that pay for waking a thread. step: 1 to 64, a power of two.
+    """
+    for part in iter_parts(rows):
+
+        def work_on_steps(start: int, stop: int, part: slice = part) -> None:
+            work(part.start + start * step, min(part.start + stop * step, part.stop))
+
+        _share(work_on_steps, -(-(part.stop - part.start) // step), least=-(-least // step))
 
 
 def _share(work: Callable[[int, int], None], count: int, *, least: int) -> None:

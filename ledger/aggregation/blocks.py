@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ledger import mapped
+
 Int32Array = NDArray[np.int32]
 Int64Array = NDArray[np.int64]
+Rows = Sequence[Int32Array]
+"""Updates, int32[d] each, wherever each of them is: in one array, in many, or in mapped files."""
 
 BLOCK_ENTRIES = 1 << 18
 """Entries (clients × coordinates) of a block: 1 MiB of int32, small enough for the cache."""
@@ -19,6 +23,16 @@ def iter_blocks(d: int, n: int, *, entries: int = BLOCK_ENTRIES) -> Iterator[sli
     step = max(64, entries // n)
     for start in range(0, d, step):
         yield slice(start, min(start + step, d))
+
+
+def iter_parts(rows: Rows, *, entries: int = BLOCK_ENTRIES) -> Iterator[slice]:
+    """Yield slices that cover the coordinates of rows, as `iter_blocks` does; what was read of a file is forgotten."""
+    return mapped.iter_parts(rows, entries)
+
+
+def stack(rows: Rows, part: slice) -> Int32Array:
+    """Return some coordinates of all rows, int32[n, width]."""
+    return np.stack([row[part] for row in rows])
 
 
 def clamp(block: Int32Array, bound: int) -> Int32Array:

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from ledger.aggregation.blocks import Int32Array
 from ledger.aggregation.distances import compute_gram
 from ledger.spec.gram import Gram
 from ledger.spec.validation import Rejections, Validation, judge_gram
 
-_BLOCK_COORDINATES = 1 << 16
 _HALF_BITS = 16
 
 
@@ -29,18 +26,9 @@ def judge_cohort(
     if not updates:
         return {}
     if previous is None:
-        return judge_gram(validation, _compute_gram(updates), clients)
+        return judge_gram(validation, compute_gram(updates), clients)
     halves = (previous >> _HALF_BITS, previous & ((1 << _HALF_BITS) - 1))  # each below 2**23
-    return judge_gram(validation, _join_halves(_compute_gram([*updates, *halves])), clients)
-
-
-def _compute_gram(rows: Sequence[Int32Array]) -> Gram:
-    total = np.zeros((len(rows), len(rows)), dtype=object)
-    for start in range(0, len(rows[0]), _BLOCK_COORDINATES):
-        block = np.stack([row[start : start + _BLOCK_COORDINATES] for row in rows])
-        total += np.array(compute_gram(block), dtype=object)
-    gram: Gram = total.tolist()
-    return gram
+    return judge_gram(validation, _join_halves(compute_gram([*updates, *halves])), clients)
 
 
 def _join_halves(gram: Gram) -> Gram:

@@ -7,14 +7,24 @@ at the end.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from math import isqrt
 
 import numpy as np
 
-from ledger import kernels
-from ledger.aggregation.blocks import Int32Array, Int64Array, clamp, iter_blocks, rdiv
+from ledger import kernels, mapped
+from ledger.aggregation.blocks import (
+    BLOCK_ENTRIES,
+    Int32Array,
+    Int64Array,
+    Rows,
+    clamp,
+    iter_blocks,
+    iter_parts,
+    rdiv,
+    stack,
+)
 from ledger.aggregation.distances import compute_gram
 from ledger.spec import compositions
 from ledger.spec.compositions import Composition, Context
@@ -27,10 +37,10 @@ _MAX_RESULT = 1 << 48
 """Up to here a double finds a quotient to within one, and the remainder fits int64."""
 
 
-def aggregate_composed(composition: Composition, context: Context, updates: Int32Array, bound: int) -> Int32Array:
+def aggregate_composed(composition: Composition, context: Context, updates: Rows, bound: int) -> Int32Array:
     """Return what `spec.compositions.evaluate` returns for the same input, bit for bit.
 
-    Args: context: clients, weights and seed. updates: int32[n, d], clients in rising id. bound: 1 to 2**23 - 1.
+    Args: context: clients, weights and seed. updates: n rows int32[d], clients in rising id. bound: 1 to 2**23 - 1.
     Returns: int32[d].
     """
     rows = ArrayRows(_clamp(updates, bound))
@@ -38,28 +48,32 @@ def aggregate_composed(composition: Composition, context: Context, updates: Int3
     return np.asarray(values, dtype=np.int32)
 
 
-def choose_updates(composition: Composition, context: Context, updates: Int32Array, bound: int) -> list[int]:
+def choose_updates(composition: Composition, context: Context, updates: Rows, bound: int) -> list[int]:
     """Return the slots that a composition which only selects is the mean of, rising."""
     return compositions.select(composition, ArrayRows(_clamp(updates, bound)), context)
 
 
-def _clamp(updates: Int32Array, bound: int) -> Int32Array:
-    return np.ascontiguousarray(clamp(updates, bound), dtype=np.int32)
+def _clamp(updates: Rows, bound: int) -> Rows:
+    rows = []
+    for row in updates:
+        rows.append(np.ascontiguousarray(clamp(row, bound)))
+        mapped.forget(row)
+    return rows
 
 
 class ArrayRows:
-    """m vectors: rows of an array, or integer mixtures of them. The array itself is never copied."""
+    """m vectors: rows, or integer mixtures of them. The rows themselves are never copied."""
 
     def __init__(
         self,
-        base: Int32Array,
+        base: Rows,
         slots: Sequence[int] | None = None,
         *,
         mixture: Mixture | None = None,
         gram: Gram | None = None,
     ) -> None:
-        """Args: base: int32[n, d], below 2**23 in magnitude. slots: which rows count; None for all. mixture: m rows of
-        one integer a slot; None for the slots themselves. gram: of the slots, where it is known.
+        """Args: base: n rows int32[d], below 2**23 in magnitude. slots: which of them count; None for all. mixture: m
+        rows of one integer a slot; None for the slots themselves. gram: of the slots, where it is known.
         """
         self.base = base
         self.slots = list(range(len(base))) if slots is None else list(slots)
@@ -69,12 +83,19 @@ class ArrayRows:
     def __len__(self) -> int:
         return len(self.slots) if self._mixture is None else len(self._mixture)
 
+    @property
+    def _rows(self) -> Rows:
+        return [self.base[slot] for slot in self.slots]
+
+    @property
+    def _size(self) -> int:
+        return len(self.base[0])
+
     @cached_property
     def _slot_gram(self) -> Gram:
         if self._known is not None:
             return self._known
-        is_whole = len(self.slots) == len(self.base)
-        return compute_gram(self.base if is_whole else self.base[self.slots])
+        return compute_gram(self._rows)
 
     @cached_property
     def _gram(self) -> Gram:
@@ -116,14 +137,8 @@ class ArrayRows:
 
     def shrink(self, squares: Sequence[tuple[int, int]]) -> ArrayRows:
         """Return every vector scaled down; of mixtures it is never asked."""
-        base = self.base[self.slots]
-        for row, (radius, norm) in zip(base, squares, strict=True):
-            if norm > radius:
-                for part in iter_blocks(len(row), 1):
-                    # Below 2**23 * 2**39, since a norm is below 2**23 * sqrt(2**32).
-                    sizes = np.abs(row[part]).astype(np.int64) * isqrt(radius) // ceil_sqrt(norm)
-                    row[part] = np.where(row[part] < 0, -sizes, sizes)
-        return ArrayRows(base)
+        pairs = zip(self._rows, squares, strict=True)
+        return ArrayRows([_shrink(row, *square) if square[1] > square[0] else row for row, square in pairs])
 
     def divide(self, weights: Sequence[int], divisor: int) -> Sequence[int]:
         """Return rdiv(Σ w x, divisor) of every coordinate."""
@@ -131,16 +146,16 @@ class ArrayRows:
         if self._mixture is not None:
             columns = zip(*self._mixture, strict=True)
             coefficients = [sum(w * part for w, part in zip(weights, column, strict=True)) for column in columns]
-        used = [(slot, c) for slot, c in zip(self.slots, coefficients, strict=True) if c]
-        result = np.zeros(self.base.shape[1], dtype=np.int64)
-        if divisor:
-            for part in iter_blocks(len(result), 1):
-                result[part] = _divide([(self.base[slot, part], c) for slot, c in used], part, divisor)
+        used = [(row, c) for row, c in zip(self._rows, coefficients, strict=True) if c]
+        result = np.zeros(self._size, dtype=np.int64)
+        if divisor and used:
+            for part in iter_parts([row for row, _ in used], entries=BLOCK_ENTRIES * len(used)):
+                result[part] = _divide([(row[part], c) for row, c in used], part, divisor)
         return result  # type: ignore[return-value]  # an array is a sequence
 
     def middle(self, trim: int, divisor: int) -> Sequence[int]:
         """Return rdiv of what is left without the `trim` lowest and highest values."""
-        fast = kernels.find_for_entries(self.base.size)
+        fast = kernels.find_for_entries(len(self.base) * self._size)
         compiled = None if fast is None else self._reduce(fast, trim, divisor)
         if compiled is not None:
             return compiled  # type: ignore[return-value]  # an array is a sequence
@@ -148,10 +163,9 @@ class ArrayRows:
         return self._by_block(lambda ordered: rdiv(ordered[:, kept].sum(axis=1, dtype=np.int64), divisor))
 
     def _reduce(self, fast: kernels.Kernels, trim: int, divisor: int) -> Int32Array | None:
-        rows = [self.base[slot] for slot in self.slots]
         if self._mixture is None:
-            return fast.reduce_middle(rows, bound=MAX_BOUND, trim=trim, divisor=divisor)
-        return fast.reduce_mixed(rows, self._mixture, trim=trim, divisor=divisor)
+            return fast.reduce_middle(self._rows, bound=MAX_BOUND, trim=trim, divisor=divisor)
+        return fast.reduce_mixed(self._rows, self._mixture, trim=trim, divisor=divisor)
 
     def guarded(self, trim: int, divisor: int) -> Sequence[int]:
         """Return the mean, no lower and no higher than what is left without the `trim` lowest and highest values."""
@@ -171,24 +185,38 @@ class ArrayRows:
 
     def _by_block(self, combine: Callable[[Int64Array], Int64Array]) -> Sequence[int]:
         """Return what a function makes of each coordinate's values, int64[d, m] in rising order."""
-        result = np.empty(self.base.shape[1], dtype=np.int64)
-        for part in iter_blocks(self.base.shape[1], 2 * len(self.slots)):
+        result = np.empty(self._size, dtype=np.int64)
+        for part in iter_parts(self._rows, entries=BLOCK_ENTRIES // 2):
             # Sorted as they are stored: twice as fast in int32 as in int64.
-            block = self.base[self.slots, part] if self._mixture is None else self._block(part)
+            block = stack(self._rows, part) if self._mixture is None else self._mix_part(part)
             columns = np.ascontiguousarray(block.T)
             columns.sort(axis=1)
             result[part] = combine(columns.astype(np.int64, copy=False))
         return result  # type: ignore[return-value]
 
-    def _block(self, part: slice) -> Int64Array:
+    def _mix_part(self, part: slice) -> Int64Array:
         # Exact in doubles: the parts of a row sum up to less than 2**30, a coordinate is below 2**23.
-        mixed = np.array(self._mixture, dtype=np.float64) @ self.base[self.slots, part]
+        mixed = np.array(self._mixture, dtype=np.float64) @ stack(self._rows, part)
         return mixed.astype(np.int64)
 
     def limit(self, values: Sequence[int], bound: int) -> Sequence[int]:
         """Return values limited to [-bound, bound]."""
-        limited: Int64Array = np.clip(np.asarray(values), -bound, bound)
+        found = np.asarray(values)
+        limited: Int64Array = np.clip(found, -bound, bound, out=found)
         return limited  # type: ignore[return-value]
+
+
+def _shrink(row: Int32Array, radius: int, norm: int) -> Int32Array:
+    """Return a vector scaled from a squared norm to a squared radius; a large one is kept in a file."""
+
+    def iter_scaled() -> Iterator[bytes]:
+        for part in iter_blocks(len(row), 1):
+            # Below 2**23 * 2**39, since a norm is below 2**23 * sqrt(2**32).
+            sizes = np.abs(row[part]).astype(np.int64) * isqrt(radius) // ceil_sqrt(norm)
+            yield np.where(row[part] < 0, -sizes, sizes).astype(np.int32).tobytes()
+        mapped.forget(row)
+
+    return np.frombuffer(mapped.join(iter_scaled()), dtype=np.int32)
 
 
 def _find_nearest(ordered: Int64Array, count: int) -> Int64Array:

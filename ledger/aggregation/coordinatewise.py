@@ -15,90 +15,99 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ledger import kernels
-from ledger.aggregation.blocks import Int32Array, Int64Array, clamp, iter_blocks, rdiv
+from ledger.aggregation.blocks import Int32Array, Int64Array, Rows, clamp, iter_parts, rdiv, stack
 
 
-def compute_sum32(updates: Int32Array) -> Int32Array:
+_COLUMN_ENTRIES = 1 << 15
+"""Coordinates that are summed at a time."""
+
+
+def compute_sum32(updates: Rows) -> Int32Array:
     """Return the sums modulo 2**32, signed (§5.1).
 
-    Args: updates: int32[n, d]. Unsigned 32-bit addition wraps modulo 2**32 by definition.
+    Args: updates: n rows int32[d]. Unsigned 32-bit addition wraps modulo 2**32 by definition.
     """
-    fast = kernels.find_for_entries(updates.size)
-    compiled = None if fast is None else fast.sum32(list(updates))
+    fast = kernels.find_for_entries(_count_entries(updates))
+    compiled = None if fast is None else fast.sum32(updates)
     if compiled is not None:
         return compiled
-    sums: NDArray[np.uint32] = np.add.reduce(updates.view(np.uint32), axis=0, dtype=np.uint32)
+    sums: NDArray[np.uint32] = np.zeros(len(updates[0]), dtype=np.uint32)
+    for part in iter_parts(updates):
+        for row in updates:
+            sums[part] += row[part].view(np.uint32)
     return sums.view(np.int32)
 
 
-def compute_mean(updates: Int32Array, bound: int, *, slots: Sequence[int] | None = None) -> Int32Array:
+def compute_mean(updates: Rows, bound: int, *, slots: Sequence[int] | None = None) -> Int32Array:
     """Return rdiv(sum, n) per coordinate (§5.2), over the given slots if any (§5.6).
 
-    Args: updates: int32[n, d]. bound: 1 to 2**23 - 1. slots: at least one row number; None for every row.
+    Args: updates: n rows int32[d]. bound: 1 to 2**23 - 1. slots: at least one row number; None for every row.
     """
-    rows = range(len(updates)) if slots is None else slots
-    fast = kernels.find_for_entries(updates[0].size * len(rows))
-    chosen = [updates[row] for row in rows]
-    compiled = None if fast is None else fast.reduce_middle(chosen, bound=bound, trim=0, divisor=len(rows))
-    return _compute_weighted(updates, bound, rows, [1] * len(rows)) if compiled is None else compiled
+    rows = updates if slots is None else [updates[slot] for slot in slots]
+    fast = kernels.find_for_entries(_count_entries(rows))
+    compiled = None if fast is None else fast.reduce_middle(rows, bound=bound, trim=0, divisor=len(rows))
+    return _compute_weighted(rows, bound, [1] * len(rows)) if compiled is None else compiled
 
 
-def compute_weighted_mean(updates: Int32Array, bound: int, weights: Sequence[int]) -> Int32Array:
+def compute_weighted_mean(updates: Rows, bound: int, weights: Sequence[int]) -> Int32Array:
     """Return rdiv(sum of w x, sum of w) per coordinate, zeros where nobody weighs anything (§5.3).
 
-    Args: updates: int32[n, d]. bound: 1 to 2**23 - 1. weights: n integers of 0 to 2**20 - 1.
+    Args: updates: n rows int32[d]. bound: 1 to 2**23 - 1. weights: n integers of 0 to 2**20 - 1.
     """
     if not any(weights):
-        return np.zeros(updates.shape[1], dtype=np.int32)
-    fast, total = kernels.find_for_entries(updates.size), sum(weights)
-    rows = list(updates)
-    compiled = None if fast is None else fast.reduce_weighted(rows, bound=bound, weights=weights, divisor=total)
-    return _compute_weighted(updates, bound, range(len(updates)), weights) if compiled is None else compiled
+        return np.zeros(len(updates[0]), dtype=np.int32)
+    fast, total = kernels.find_for_entries(_count_entries(updates)), sum(weights)
+    compiled = None if fast is None else fast.reduce_weighted(updates, bound=bound, weights=weights, divisor=total)
+    return _compute_weighted(updates, bound, weights) if compiled is None else compiled
 
 
-def _compute_weighted(updates: Int32Array, bound: int, rows: Sequence[int], weights: Sequence[int]) -> Int32Array:
-    result = np.empty(updates.shape[1], dtype=np.int32)
+def _compute_weighted(rows: Rows, bound: int, weights: Sequence[int]) -> Int32Array:
+    result = np.empty(len(rows[0]), dtype=np.int32)
     total = sum(weights)
-    for part in iter_blocks(updates.shape[1], 8):
+    for part in iter_parts(rows, entries=_COLUMN_ENTRIES * len(rows)):
         sums = np.zeros(part.stop - part.start, dtype=np.int64)
         for row, weight in zip(rows, weights, strict=True):
-            sums += _scale(clamp(updates[row, part], bound), weight)
+            sums += _scale(clamp(row[part], bound), weight)
         result[part] = rdiv(sums, total)
     return result
+
+
+def _count_entries(rows: Rows) -> int:
+    return len(rows) * len(rows[0])
 
 
 def _scale(row: Int32Array, weight: int) -> Int32Array | Int64Array:
     return row if weight == 1 else np.multiply(row, weight, dtype=np.int64)
 
 
-def compute_median(updates: Int32Array, bound: int) -> Int32Array:
+def compute_median(updates: Rows, bound: int) -> Int32Array:
     """Return the middle value per coordinate, or rdiv of the two middle values' sum by 2 (§5.4).
 
-    Args: updates: int32[n, d]. bound: 1 to 2**23 - 1.
+    Args: updates: n rows int32[d]. bound: 1 to 2**23 - 1.
     """
     n = len(updates)
     return _compute_trimmed(updates, bound, (n - 1) // 2)
 
 
-def compute_trimmed_mean(updates: Int32Array, bound: int, trim: int) -> Int32Array:
+def compute_trimmed_mean(updates: Rows, bound: int, trim: int) -> Int32Array:
     """Return rdiv of what is left without the `trim` lowest and highest values (§5.5).
 
-    Args: updates: int32[n, d], n > 2 * trim. bound: 1 to 2**23 - 1.
+    Args: updates: n rows int32[d], n > 2 * trim. bound: 1 to 2**23 - 1.
     """
     return _compute_trimmed(updates, bound, trim)
 
 
-def _compute_trimmed(updates: Int32Array, bound: int, trim: int) -> Int32Array:
-    n, d = updates.shape
-    fast = kernels.find_for_entries(updates.size)
-    compiled = None if fast is None else fast.reduce_middle(list(updates), bound=bound, trim=trim, divisor=n - 2 * trim)
+def _compute_trimmed(updates: Rows, bound: int, trim: int) -> Int32Array:
+    n = len(updates)
+    fast = kernels.find_for_entries(_count_entries(updates))
+    compiled = None if fast is None else fast.reduce_middle(updates, bound=bound, trim=trim, divisor=n - 2 * trim)
     if compiled is not None:
         return compiled
-    result = np.empty(d, dtype=np.int32)
-    for part in iter_blocks(d, n):
+    result = np.empty(len(updates[0]), dtype=np.int32)
+    for part in iter_parts(updates):
         # Clients side by side: numpy sorts short contiguous rows fastest. Equal integers are interchangeable,
         # so that no sort, stable or not, can give another sum.
-        columns = np.ascontiguousarray(clamp(updates[:, part], bound).T)
+        columns = np.ascontiguousarray(clamp(stack(updates, part), bound).T)
         columns.sort(axis=1)
         kept = columns[:, trim : n - trim]
         result[part] = rdiv(kept.sum(axis=1, dtype=np.int64), n - 2 * trim)

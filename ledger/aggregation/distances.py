@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ledger import kernels
-from ledger.aggregation.blocks import Int32Array, Int64Array, clamp, iter_blocks
+from ledger.aggregation.blocks import Int32Array, Int64Array, Rows, clamp, iter_parts, stack
 
 _EXACT_BITS = 53
 _HALF_BITS = 26
@@ -21,31 +21,31 @@ _BLOCK_COORDINATES = 1 << 16
 _BLOCK_ENTRIES = 1 << 18
 
 
-def compute_distances(updates: Int32Array, bound: int) -> list[list[int]]:
+def compute_distances(updates: Rows, bound: int) -> list[list[int]]:
     """Return the n × n exact squared distances of the clamped updates.
 
-    Args: updates: int32[n, d], d < 2**32. bound: 1 to 2**23 - 1.
+    Args: updates: n rows int32[d], d < 2**32. bound: 1 to 2**23 - 1.
     """
     gram = compute_gram(updates, bound)
     norms = [gram[i][i] for i in range(len(gram))]
     return [[norms[i] + norms[j] - 2 * g for j, g in enumerate(row)] for i, row in enumerate(gram)]
 
 
-def compute_gram(updates: Int32Array, bound: int = (1 << 23) - 1) -> list[list[int]]:
+def compute_gram(updates: Rows, bound: int = (1 << 23) - 1) -> list[list[int]]:
     """Return the n × n exact inner products of the clamped updates.
 
     Memory beyond the updates is a block of doubles, 2 MiB up to n = 4096.
 
-    Args: updates: int32[n, d], d < 2**32. bound: 1 to 2**23 - 1.
+    Args: updates: n rows int32[d], d < 2**32. bound: 1 to 2**23 - 1.
     """
-    fast = kernels.find_for_entries(updates.size)
-    compiled = None if fast is None else fast.compute_gram(list(updates), bound=bound)
+    n = len(updates)
+    fast = kernels.find_for_entries(n * len(updates[0]))
+    compiled = None if fast is None else fast.compute_gram(updates, bound=bound)
     if compiled is not None:
         return compiled
-    n, d = updates.shape
     high, low = np.zeros((n, n), dtype=np.int64), np.zeros((n, n), dtype=np.int64)
-    for part in iter_blocks(d, n, entries=min(_BLOCK_ENTRIES, n * _BLOCK_COORDINATES)):
-        products = _multiply_block(clamp(updates[:, part], bound))
+    for part in iter_parts(updates, entries=min(_BLOCK_ENTRIES, n * _BLOCK_COORDINATES)):
+        products = _multiply_block(clamp(stack(updates, part), bound))
         high += products >> _HALF_BITS
         low += products & ((1 << _HALF_BITS) - 1)
     rows = zip(high.tolist(), low.tolist(), strict=True)

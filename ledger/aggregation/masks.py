@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ledger import kernels, spec
-from ledger.aggregation.blocks import Int32Array
+from ledger.aggregation.blocks import Int32Array, Rows
 from ledger.aggregation.coordinatewise import compute_sum32
 from ledger.spec.errors import WrongLength
 
@@ -45,10 +45,10 @@ def apply_masks(update: Int32Array, owner: int, seeds: Mapping[int, bytes]) -> I
     return _add_masks(total, signed).view(np.int32)
 
 
-def compute_unmasked_sum(masked: Int32Array, reveals: Collection[spec.Reveal]) -> Int32Array:
+def compute_unmasked_sum(masked: Rows, reveals: Collection[spec.Reveal]) -> Int32Array:
     """Return the sum of masked updates without the revealed masks, as `spec.compute_unmasked_sum` does (§11.6).
 
-    Args: masked: int32[n, d].
+    Args: masked: n rows int32[d].
     """
     signed = [(reveal.seed, -spec.compute_sign(reveal.owner, reveal.peer)) for reveal in reveals]
     return _add_masks(compute_sum32(masked).view(np.uint32), signed).view(np.int32)

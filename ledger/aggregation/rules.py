@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ledger import spec
-from ledger.aggregation.blocks import Int32Array, iter_blocks
+from ledger.aggregation.blocks import Int32Array, Rows, iter_blocks
 from ledger.aggregation.compositions import aggregate_composed, choose_updates
 from ledger.aggregation.coordinatewise import (
     compute_mean,
@@ -22,15 +22,15 @@ from ledger.spec.errors import WrongLength, WrongShape
 _MAX_UPDATES = (1 << 16) - 1
 
 
-def aggregate(params: spec.RuleParams, updates: Int32Array, weights: Sequence[int]) -> Int32Array:
+def aggregate(params: spec.RuleParams, updates: Int32Array | Rows, weights: Sequence[int]) -> Int32Array:
     """Return what `spec.aggregate` returns for the same input, bit for bit.
 
-    Args: params: from the task. updates: int32[n, d], clients in rising id. weights: n integers >= 0
-        (spec.compute_weight); only the weighted mean reads them.
+    Args: params: from the task. updates: n rows int32[d], or one array of them, clients in rising id. weights: n
+        integers >= 0 (spec.compute_weight); only the weighted mean reads them.
     Returns: int32[d].
-    Raises: RuleNotApplicable: n is below the rule's minimum. WrongShape: updates is no matrix of int32.
+    Raises: RuleNotApplicable: n is below the rule's minimum. WrongShape: updates are no rows of int32 of one length.
     """
-    _verify_updates(updates)
+    updates = list_rows(updates)
     if not _is_within_proof(params, updates, weights):
         return _aggregate_by_spec(params, updates, weights)
     rule, bound = params.rule, params.bound
@@ -49,25 +49,26 @@ def aggregate(params: spec.RuleParams, updates: Int32Array, weights: Sequence[in
     return compute_mean(updates, bound, slots=select_updates(params, updates))
 
 
-def select_updates(params: spec.RuleParams, updates: Int32Array) -> list[int]:
+def select_updates(params: spec.RuleParams, updates: Rows) -> list[int]:
     """Return the slots that Krum (one) or Multi-Krum (params.select) averages, rising (§5.6).
 
-    Args: params: of Krum or Multi-Krum. updates: int32[n, d], n at least the rule's minimum.
+    Args: params: of Krum or Multi-Krum. updates: n rows int32[d], n at least the rule's minimum.
     """
     scores = spec.compute_scores_from_distances(compute_distances(updates, params.bound), params.parameter)
     return spec.select_lowest(scores, 1 if params.rule is spec.Rule.KRUM else params.select)
 
 
-def compute_aux(params: spec.RuleParams, updates: Int32Array, weights: Sequence[int]) -> bytes:
+def compute_aux(params: spec.RuleParams, updates: Int32Array | Rows, weights: Sequence[int]) -> bytes:
     """Return what `spec.compute_aux` returns for the same input, bit for bit (§5.8).
 
-    Args: params: from the task. updates: int32[n, d], clients in rising id. weights: n integers of 0 to 2**32 - 1.
+    Args: params: from the task. updates: n rows int32[d], or one array of them, clients in rising id. weights: n
+        integers of 0 to 2**32 - 1.
     """
-    _verify_updates(updates)
+    updates = list_rows(updates)
     if params.rule not in (spec.Rule.KRUM, spec.Rule.MULTI_KRUM, spec.Rule.COMPOSED):
         return spec.compute_aux(params, [], weights)  # it is not made of the updates
     if not 1 <= params.bound <= spec.MAX_BOUND:
-        return spec.compute_aux(params, updates.tolist(), weights)
+        return spec.compute_aux(params, [row.tolist() for row in updates], weights)
     if params.rule is spec.Rule.COMPOSED:
         composition, context = spec.require_composition(params)
         if not composition.selects_only:
@@ -92,12 +93,21 @@ def apply_model_step(model_q: Int32Array, aggregate_q: Int32Array) -> Int32Array
     return result
 
 
-def _verify_updates(updates: Int32Array) -> None:
-    if updates.dtype != np.int32 or updates.ndim != 2:
-        raise WrongShape(field="the updates", got=f"{updates.dtype} {list(updates.shape)}", want="int32 [n, d]")
+def list_rows(updates: Int32Array | Rows) -> Rows:
+    """Return updates as rows, none of them copied.
+
+    Raises: WrongShape: they are no rows of int32 of one length.
+    """
+    rows = list(updates)
+    shapes = {(row.dtype, row.shape) for row in rows} if rows else {(np.dtype(np.int32), (0,))}
+    ((dtype, shape), *others) = shapes
+    if others or dtype != np.int32 or len(shape) != 1:
+        got = ", ".join(sorted(f"{dtype} {list(shape)}" for dtype, shape in shapes))
+        raise WrongShape(field="the updates", got=f"rows of {got}", want="rows of int32 [d]")
+    return rows
 
 
-def _is_within_proof(params: spec.RuleParams, updates: Int32Array, weights: Sequence[int]) -> bool:
+def _is_within_proof(params: spec.RuleParams, updates: Rows, weights: Sequence[int]) -> bool:
     """Return whether the ranges hold from which the modules of this package prove that nothing overflows."""
     n = len(updates)
     return (
@@ -111,6 +121,6 @@ def _are_weights(weights: Sequence[int], n: int) -> bool:
     return len(weights) == n and all(0 <= weight <= spec.MAX_EXAMPLES_CAP for weight in weights)
 
 
-def _aggregate_by_spec(params: spec.RuleParams, updates: Int32Array, weights: Sequence[int]) -> Int32Array:
-    values = spec.aggregate(params, updates.tolist(), weights)
+def _aggregate_by_spec(params: spec.RuleParams, updates: Rows, weights: Sequence[int]) -> Int32Array:
+    values = spec.aggregate(params, [row.tolist() for row in updates], weights)
     return np.array(values, dtype=np.int64).astype(np.int32)

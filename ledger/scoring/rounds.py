@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ledger import errors, spec
-from ledger.aggregation.blocks import Int32Array, clamp
+from ledger.aggregation.blocks import Int32Array
 from ledger.aggregation.distances import compute_gram
 from ledger.audit import decode_published
 from ledger.audit.replaying import read_included
@@ -97,7 +97,7 @@ def score_round(record: RoundRecord, before: Standing) -> tuple[RoundScores, Sta
     is_weighted = record.task.rule is spec.Rule.WEIGHTED_MEAN
     sheets = score_updates(
         clients,
-        np.stack(included.values),
+        included.values,
         aggregate=published,
         step=before.step,
         weights=included.weights if is_weighted else [1] * len(clients),
@@ -111,7 +111,7 @@ def score_round(record: RoundRecord, before: Standing) -> tuple[RoundScores, Sta
 
 def score_updates(
     clients: Sequence[int],
-    updates: Int32Array,
+    updates: Sequence[Int32Array],
     *,
     aggregate: Int32Array,
     step: Int32Array | None,
@@ -120,12 +120,12 @@ def score_updates(
 ) -> dict[str, Sheet]:
     """Return every score but trust of the updates of a round.
 
-    Args: clients: n ids. updates: int32[n, d]. aggregate: int32[d], what the rule made of them. step: int32[d], what
+    Args: clients: n ids. updates: n rows int32[d]. aggregate: int32[d], what the rule made of them. step: int32[d], what
     the round before added; None for the first. weights: n integers ≥ 0. bound: coordinates are clamped to it.
     """
     n = len(updates)
     last = np.zeros_like(aggregate) if step is None else step
-    everything = compute_gram(clamp(np.vstack([updates, last, aggregate]), bound))
+    everything = compute_gram([*updates, last, aggregate], bound)
     gram = [row[:n] for row in everything[:n]]
     squares = [gram[i][i] for i in range(n)]
     novelties = formulas.measure_novelty(squares, everything[n][:n], everything[n][n])

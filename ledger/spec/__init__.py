@@ -35,6 +35,7 @@ from ledger.spec.blobs import (
     decode_vector,
     encode_manifest,
     encode_vector,
+    split_vector,
     verify_header,
     verify_range,
 )
@@ -239,6 +240,7 @@ from ledger.spec.tasks import (
 from ledger.spec.tree import (
     DIGEST_BYTES,
     WORD_BYTES,
+    Bytes,
     compute_chunk_root,
     compute_inclusion_proof,
     compute_matrix_root,

@@ -26,7 +26,7 @@ from ledger.spec.errors import (
 )
 from ledger.spec.masks import SEED_LINE_BYTES, decode_seed_table
 from ledger.spec.numbers import INT32_MAX, MAX_NUM_EXAMPLES
-from ledger.spec.tree import DIGEST_BYTES, WORD_BYTES, compute_chunk_root, decode_int32
+from ledger.spec.tree import DIGEST_BYTES, WORD_BYTES, Bytes, compute_chunk_root, decode_int32
 
 FORMAT_VERSION = 1
 HEADER = struct.Struct(">2scB32sQIIIBB2x")
@@ -87,9 +87,9 @@ class VectorBlob:
 
     header: VectorHeader
     """The header as decoded."""
-    payload: bytes
+    payload: Bytes
     """4 * size bytes."""
-    seed_table: bytes = b""
+    seed_table: Bytes = b""
     """Of a masked update: its seed table, 36 bytes a line; empty of any other vector."""
 
     def values(self) -> list[int]:
@@ -101,8 +101,13 @@ class VectorBlob:
         return compute_chunk_root(self.payload, WORD_BYTES << self.header.leaf_log2)
 
 
-def encode_vector(header: VectorHeader, payload: bytes, seed_table: bytes = b"") -> bytes:
-    """Return the canonical blob of a vector (§3.1).
+def encode_vector(header: VectorHeader, payload: Bytes, seed_table: Bytes = b"") -> bytes:
+    """Return the canonical blob of a vector (§3.1); arguments and errors as for `split_vector`."""
+    return b"".join(split_vector(header, payload, seed_table))
+
+
+def split_vector(header: VectorHeader, payload: Bytes, seed_table: Bytes = b"") -> tuple[bytes, Bytes, Bytes]:
+    """Return the canonical blob of a vector in three pieces, of which only the first is made (§3.1).
 
     Args: payload: the coordinates. seed_table: of a masked update (§11.2); empty of any other vector.
     Raises: WrongLength: payload is not 4 * header.size bytes. TrailingBytes: a digest is longer than 32 bytes, or a
@@ -115,7 +120,7 @@ def encode_vector(header: VectorHeader, payload: bytes, seed_table: bytes = b"")
     fields = (header.round_id, header.client, header.num_examples, header.size)
     tail = (header.scale_bits, header.leaf_log2)
     magic = (b"FT", header.kind.value, FORMAT_VERSION, header.domain_separator)
-    return HEADER.pack(*magic, *fields, *tail) + payload + seed_table
+    return HEADER.pack(*magic, *fields, *tail), payload, seed_table
 
 
 def _verify_seed_bytes(header: VectorHeader, length: int) -> None:
@@ -126,7 +131,7 @@ def _verify_seed_bytes(header: VectorHeader, length: int) -> None:
         raise WrongLength(got=header.size_bytes + length, want=want)
 
 
-def decode_vector(data: bytes, *, max_bytes: int) -> VectorBlob:
+def decode_vector(data: Bytes, *, max_bytes: int) -> VectorBlob:
     """Return the vector in data, exactly as it was encoded (§3.1).
 
     Args: data: bytes from a stranger. max_bytes: largest length that the caller accepts.
@@ -144,7 +149,7 @@ def decode_vector(data: bytes, *, max_bytes: int) -> VectorBlob:
     return VectorBlob(header=header, payload=payload, seed_table=seed_table)
 
 
-def _decode_header(data: bytes) -> VectorHeader:
+def _decode_header(data: Bytes) -> VectorHeader:
     magic, kind, version, domain, round_id, client, examples, size, scale, leaf = HEADER.unpack(data)
     kinds = {k.value: k for k in Kind}
     if magic != b"FT" or kind not in kinds or version != FORMAT_VERSION:
@@ -229,7 +234,7 @@ def verify_range(values: list[int], bound: int) -> None:
             raise OutOfRange(coordinate=coordinate, got=value, want=bound)
 
 
-def decode_update(data: bytes, *, want: Expectation, bound: int) -> VectorBlob:
+def decode_update(data: Bytes, *, want: Expectation, bound: int) -> VectorBlob:
     """Return the update in data if it is canonical, belongs to `want` and is in range (§3.2).
 
     A masked update has no range; its seed table is judged instead (§11.10).
@@ -316,7 +321,7 @@ def _encode_entry(entry: ManifestEntry) -> bytes:
     return ENTRY.pack(entry.client, entry.reason, content.codec, content.digest, r, vs)
 
 
-def decode_manifest(data: bytes) -> Manifest:
+def decode_manifest(data: Bytes) -> Manifest:
     """Return the manifest in data, canonical or rejected (§3.3).
 
     Raises: Oversized, WrongLength, TrailingBytes, WrongVersion, NotCanonical.

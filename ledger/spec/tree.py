@@ -13,6 +13,8 @@ from collections.abc import Sequence
 
 from ledger.spec.errors import BadProof, WrongLength
 
+Bytes = bytes | memoryview
+"""Bytes, or a view of bytes that a file holds."""
 WORD_BYTES = 4
 DIGEST_BYTES = 32
 
@@ -22,7 +24,7 @@ def encode_int32(values: Sequence[int]) -> bytes:
     return struct.pack(f"<{len(values)}i", *values)
 
 
-def decode_int32(data: bytes) -> list[int]:
+def decode_int32(data: Bytes) -> list[int]:
     """Return the int32 values in data.
 
     Raises: WrongLength: data is not a multiple of four bytes.
@@ -32,7 +34,7 @@ def decode_int32(data: bytes) -> list[int]:
     return list(struct.unpack(f"<{len(data) // WORD_BYTES}i", data))
 
 
-def hash_leaf(chunk: bytes) -> bytes:
+def hash_leaf(chunk: Bytes) -> bytes:
     """Return sha256(0x00 | chunk)."""
     return hashlib.sha256(b"\x00" + chunk).digest()
 
@@ -42,7 +44,7 @@ def hash_node(left: bytes, right: bytes) -> bytes:
     return hashlib.sha256(b"\x01" + left + right).digest()
 
 
-def split_chunks(data: bytes, chunk_bytes: int) -> list[bytes]:
+def split_chunks(data: Bytes, chunk_bytes: int) -> list[Bytes]:
     """Return data cut into pieces of chunk_bytes, the last one possibly short; empty data is one empty chunk."""
     return [data[i : i + chunk_bytes] for i in range(0, len(data), chunk_bytes)] or [b""]
 
@@ -64,7 +66,7 @@ def compute_next_level(level: list[bytes]) -> list[bytes]:
     return pairs + level[len(level) - len(level) % 2 :]
 
 
-def compute_chunk_root(data: bytes, chunk_bytes: int) -> bytes:
+def compute_chunk_root(data: Bytes, chunk_bytes: int) -> bytes:
     """Return the chunk-tree root of data cut into chunks of chunk_bytes."""
     return compute_root([hash_leaf(chunk) for chunk in split_chunks(data, chunk_bytes)])
 

@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import BinaryIO
 
 from ledger.errors import BlobCorrupt, NotAContentId, NotCanonical, NotFoundError, Oversized, Unavailable, WrongLength
+from ledger.spec import Bytes
 from ledger.store.cid import CID_BYTES, Cid
 from ledger.store.unixfs import MAX_BLOCK_BYTES, NO_LIMIT, Subtree, add_file, walk_distinct
 from ledger.store.varint import MAX_VARINT_BYTES, decode_varint, encode_varint
@@ -34,7 +35,7 @@ def encode_header(root: Cid) -> bytes:
 HEADER_BYTES = len(encode_header(Cid.of(b"")))
 
 
-def encode_section(cid: Cid, block: bytes) -> bytes:
+def encode_section(cid: Cid, block: Bytes) -> bytes:
     """Return one block as it stands in an archive."""
     return encode_varint(CID_BYTES + len(block)) + cid.to_bytes() + block
 
@@ -47,10 +48,10 @@ def write_car(path: Path, root: Cid, blocks: Iterable[tuple[Cid, bytes]]) -> Non
             file.write(encode_section(cid, block))
 
 
-def pack_file(path: Path, chunks: Iterable[bytes]) -> Subtree:
+def pack_file(path: Path, chunks: Iterable[Bytes]) -> Subtree:
     """Cut a file into blocks and write them as an archive in one pass; the root is the last block, not the first."""
 
-    def keep(cid: Cid, block: bytes) -> None:
+    def keep(cid: Cid, block: Bytes) -> None:
         if cid not in kept:
             kept.add(cid)
             file.write(encode_section(cid, block))

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from ledger.errors import NotAContentId
+from ledger.spec import Bytes
 
 _VERSION = 0x01
 _SHA2_256 = bytes([0x12, 0x20])  # the multihash prefix: function code, then the length of the digest
@@ -40,7 +41,7 @@ class Cid:
             )
 
     @classmethod
-    def of(cls, block: bytes, codec: Codec = Codec.RAW) -> Cid:
+    def of(cls, block: Bytes, codec: Codec = Codec.RAW) -> Cid:
         """Return the identifier of a block."""
         return cls(codec=codec, digest=hashlib.sha256(block).digest())
 
@@ -81,7 +82,7 @@ class Cid:
         """The 34 bytes of hash function, digest length and digest."""
         return _SHA2_256 + self.digest
 
-    def matches(self, block: bytes) -> bool:
+    def matches(self, block: Bytes) -> bool:
         """Tell whether block is what this identifier names."""
         return hashlib.sha256(block).digest() == self.digest
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from ledger.errors import NotFoundError
+from ledger.spec import Bytes
 from ledger.store import unixfs
 from ledger.store.cid import Cid, Codec
 
@@ -26,6 +27,10 @@ class BlobStat:
     """Number of its blocks, repeated ones counted each time."""
 
 
+Content = Bytes | Path | Iterable[Bytes]
+"""A blob: its bytes, the file that holds them, or pieces of any length."""
+
+
 class ContentStore(Protocol):
     """A place for blobs that are named by what they hold.
 
@@ -33,14 +38,14 @@ class ContentStore(Protocol):
     other bytes came for it, NotCanonical when its blocks are no file of the profile, Oversized above `max_bytes`.
     """
 
-    def put(self, data: bytes | Path) -> Cid:
+    def put(self, data: Content) -> Cid:
         """Store and pin a blob; return its identifier."""
 
-    def put_all(self, blobs: Iterable[bytes | Path]) -> list[Cid]:
+    def put_all(self, blobs: Iterable[Content]) -> list[Cid]:
         """Store and pin blobs; return their identifiers in that order."""
 
-    def get(self, cid: Cid, *, max_bytes: int) -> bytes:
-        """Return a blob of at most max_bytes after hashing each of its blocks."""
+    def get(self, cid: Cid, *, max_bytes: int) -> Bytes:
+        """Return a blob of at most max_bytes after hashing each of its blocks; a large one is a view of a file."""
 
     def stat(self, cid: Cid) -> BlobStat:
         """Return the sizes of a blob."""
@@ -67,13 +72,13 @@ class ContentStore(Protocol):
         """Store and pin the blob of a CAR v1 archive; return its root."""
 
 
-def chunks_of(data: bytes | Path) -> Iterator[bytes]:
-    """Yield bytes, or the content of a file, in the profile's pieces.
+def chunks_of(data: Content) -> Iterator[Bytes]:
+    """Yield a blob in the profile's pieces, none of them copied where that can be.
 
     Raises: NotFoundError: no such file.
     """
     if not isinstance(data, Path):
-        yield from unixfs.split_bytes(data)
+        yield from _repack((data,) if isinstance(data, bytes | memoryview) else data)
         return
     try:
         file = data.open("rb")
@@ -82,6 +87,23 @@ def chunks_of(data: bytes | Path) -> Iterator[bytes]:
     with file:
         while chunk := file.read(unixfs.CHUNK_BYTES):
             yield chunk
+
+
+def _repack(pieces: Iterable[Bytes]) -> Iterator[Bytes]:
+    rest = b""
+    for piece in pieces:
+        view = memoryview(piece)
+        if rest:
+            missing = unixfs.CHUNK_BYTES - len(rest)
+            rest, view = rest + view[:missing], view[missing:]
+            if len(rest) < unixfs.CHUNK_BYTES:
+                continue
+            yield rest
+        whole = len(view) - len(view) % unixfs.CHUNK_BYTES
+        yield from unixfs.split_bytes(view[:whole])
+        rest = bytes(view[whole:])
+    if rest:
+        yield rest
 
 
 def describe_blob(cid: Cid, root_block: bytes) -> BlobStat:

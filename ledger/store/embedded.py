@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from ledger import mapped
 from ledger.errors import BadConfiguration
+from ledger.spec import Bytes
 from ledger.store import unixfs
 from ledger.store.car import CarFile, write_car
 from ledger.store.cid import Cid, Codec
-from ledger.store.content import BlobStat, chunks_of, describe_blob
+from ledger.store.content import BlobStat, Content, chunks_of, describe_blob
 from ledger.store.flatfs import Flatfs, block_key
 from ledger.store.pins import Pins, WriterLock
 
@@ -33,15 +35,15 @@ class EmbeddedStore:
             if nobody_writes:
                 self._blocks.clear_tmp()
 
-    def put(self, data: bytes | Path) -> Cid:
+    def put(self, data: Content) -> Cid:
         """Store and pin a blob; return its identifier once it is durable.
 
-        Args: data: the bytes, or the file that holds them (read in pieces, never whole).
+        Args: data: the bytes, the file that holds them (read in pieces, never whole), or pieces of any length.
         Raises: NotFoundError: no such file.
         """
         return self.put_all([data])[0]
 
-    def put_all(self, blobs: Iterable[bytes | Path]) -> list[Cid]:
+    def put_all(self, blobs: Iterable[Content]) -> list[Cid]:
         """Store and pin blobs that wait for the disk together; return their identifiers once all are durable.
 
         Args: blobs: as for `put`.
@@ -53,14 +55,14 @@ class EmbeddedStore:
             self._pins.add(*roots)
         return roots
 
-    def get(self, cid: Cid, *, max_bytes: int) -> bytes:
-        """Return a blob after hashing each of its blocks.
+    def get(self, cid: Cid, *, max_bytes: int) -> Bytes:
+        """Return a blob after hashing each of its blocks; a large one is a view of a file without a name.
 
         Args: max_bytes: largest blob to read; checked before anything but the root is.
         Raises: Unavailable: a block is absent. BlobCorrupt: a block is not what its identifier names. Oversized:
         the blob is larger. NotCanonical: the blocks are intact and no file of the profile.
         """
-        return b"".join(self.read(cid, max_bytes=max_bytes))
+        return mapped.join(self.read(cid, max_bytes=max_bytes), self._blocks.tmp)
 
     def read(self, cid: Cid, *, max_bytes: int) -> Iterator[bytes]:
         """Yield a blob in verified pieces of at most 256 KiB; arguments and errors as for `get`."""

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ledger.errors import BadConfiguration, BlobCorrupt, Oversized, Unavailable
+from ledger.spec import Bytes
 from ledger.store.cid import Cid
 from ledger.store.unixfs import MAX_BLOCK_BYTES
 
@@ -35,13 +36,13 @@ class Flatfs:
 
     def __init__(self, path: Path) -> None:
         self._blocks = path / "blocks"
-        self._tmp = path / "tmp"
+        self.tmp = path / "tmp"
         sharding = self._blocks / "SHARDING"
         try:
-            for folder in (self._blocks, self._tmp):
+            for folder in (self._blocks, self.tmp):
                 folder.mkdir(parents=True, exist_ok=True)
             if not sharding.exists():
-                partial = self._tmp / _make_name()
+                partial = self.tmp / _make_name()
                 partial.write_text(_SHARDING)
                 sync_path(partial)
                 partial.replace(sharding)
@@ -56,7 +57,7 @@ class Flatfs:
         return self._blocks / key[-3:-1] / (key + _SUFFIX)
 
     @contextmanager
-    def writing(self) -> Iterator[Callable[[Cid, bytes], None]]:
+    def writing(self) -> Iterator[Callable[[Cid, Bytes], None]]:
         """Yield what writes a block unless an intact copy is there; all of them are durable once this is left.
 
         The blocks of a batch wait for the disk together: for all bytes, then for all names. When something raises
@@ -65,11 +66,11 @@ class Flatfs:
         partials: dict[Path, Path] = {}
         folders = {self._blocks}
 
-        def put(cid: Cid, block: bytes) -> None:
+        def put(cid: Cid, block: Bytes) -> None:
             path = self.block_path(cid)
             folders.add(path.parent)
             if path not in partials and not _holds(path, block):
-                partials[path] = self._tmp / _make_name()
+                partials[path] = self.tmp / _make_name()
                 partials[path].write_bytes(block)
 
         try:
@@ -116,7 +117,7 @@ class Flatfs:
 
     def clear_tmp(self) -> None:
         """Remove what killed writers left behind. Only while nobody writes."""
-        for path in self._tmp.iterdir():
+        for path in self.tmp.iterdir():
             path.unlink(missing_ok=True)
 
     def _files(self) -> Iterator[Path]:
@@ -136,7 +137,7 @@ def sync_path(path: Path) -> None:
         os.close(descriptor)
 
 
-def _holds(path: Path, block: bytes) -> bool:
+def _holds(path: Path, block: Bytes) -> bool:
     try:
         return path.stat().st_size == len(block) and path.read_bytes() == block
     except FileNotFoundError:

@@ -19,6 +19,7 @@ import ipfshttpclient
 import requests
 from ipfshttpclient import exceptions
 
+from ledger import mapped
 from ledger.errors import (
     BadConfiguration,
     BlobCorrupt,
@@ -27,10 +28,11 @@ from ledger.errors import (
     StoreUnreachable,
     Unavailable,
 )
+from ledger.spec import Bytes
 from ledger.store import unixfs
 from ledger.store.car import CarFile, pack_file, write_car
 from ledger.store.cid import Cid, Codec
-from ledger.store.content import BlobStat, chunks_of, describe_blob
+from ledger.store.content import BlobStat, Content, chunks_of, describe_blob
 from ledger.store.replies import BoundedReplies, ReplyTooLong
 
 # The client passes urllib3 an argument that urllib3 2 no longer needs and 3 will refuse; urllib3 is held below 3.
@@ -65,7 +67,7 @@ class KuboStore:
         with self._conversation() as client:
             return str(client.version()["Version"])
 
-    def put(self, data: bytes | Path) -> Cid:
+    def put(self, data: Content) -> Cid:
         """Send and pin a blob; return its identifier, which is computed here.
 
         Args: data: the bytes, or the file that holds them (read in pieces, never whole).
@@ -77,19 +79,19 @@ class KuboStore:
             self._send(car, root)
         return root
 
-    def put_all(self, blobs: Iterable[bytes | Path]) -> list[Cid]:
+    def put_all(self, blobs: Iterable[Content]) -> list[Cid]:
         """Send and pin blobs, one after the other; return their identifiers. Errors as for `put`."""
         return [self.put(blob) for blob in blobs]
 
-    def get(self, cid: Cid, *, max_bytes: int) -> bytes:
-        """Return a blob after hashing each of its blocks.
+    def get(self, cid: Cid, *, max_bytes: int) -> Bytes:
+        """Return a blob after hashing each of its blocks; a large one is a view of a file without a name.
 
         Args: max_bytes: largest blob to read; checked before anything but the root is fetched.
         Raises: Unavailable: the daemon does not find a block in time. BlobCorrupt: it sent other bytes. Oversized:
         the blob or a block is larger. NotCanonical: the blocks are intact and no file of the profile.
         """
         with self._client() as client:
-            return b"".join(unixfs.read_file(cid, lambda part: self._fetch(client, part), max_bytes))
+            return mapped.join(unixfs.read_file(cid, lambda part: self._fetch(client, part), max_bytes))
 
     def stat(self, cid: Cid) -> BlobStat:
         """Return what the root states about a blob; its other blocks are not fetched."""

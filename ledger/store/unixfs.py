@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from ledger.errors import NotAContentId, NotCanonical, Oversized, WrongLength
+from ledger.spec import Bytes
 from ledger.store.cid import CID_BYTES, Cid, Codec
 from ledger.store.varint import decode_varint, encode_varint
 
@@ -28,7 +29,7 @@ _LINKS, _LINK_HASH, _LINK_NAME, _LINK_TSIZE, _DATA = 0x12, 0x0A, 0x12, 0x18, 0x0
 _FILE_TYPE, _FILE_SIZE, _BLOCK_SIZE = b"\x08\x02", b"\x18", b"\x20"  # UnixFS: Type = File, filesize, blocksizes
 
 _Part = tuple[Cid, int, int]  # a subtree: its root, the file bytes it must hold, its height
-PutBlock = Callable[[Cid, bytes], None]
+PutBlock = Callable[[Cid, Bytes], None]
 GetBlock = Callable[[Cid], bytes]
 
 
@@ -79,7 +80,7 @@ class Subtree:
     """Length of all blocks of the subtree together (IPFS: CumulativeSize, Tsize)."""
 
 
-def add_file(chunks: Iterable[bytes], put_block: PutBlock, shape: Shape = DEFAULT_SHAPE) -> Subtree:
+def add_file(chunks: Iterable[Bytes], put_block: PutBlock, shape: Shape = DEFAULT_SHAPE) -> Subtree:
     """Store a file and return its root; holds at most `width` links a layer in memory.
 
     Args: chunks: the file in pieces of chunk_bytes, the last one shorter. put_block: keeps one block.
@@ -130,13 +131,13 @@ def describe_file(root: Cid, block: bytes, shape: Shape = DEFAULT_SHAPE) -> Subt
     return Subtree(cid=root, size_bytes=size, dag_bytes=_dag_bytes(size, shape.height(size), shape))
 
 
-def split_bytes(data: bytes, chunk_bytes: int = CHUNK_BYTES) -> Iterator[bytes]:
+def split_bytes(data: Bytes, chunk_bytes: int = CHUNK_BYTES) -> Iterator[Bytes]:
     """Yield data in pieces of chunk_bytes, the last one shorter."""
     for at in range(0, len(data), chunk_bytes):
         yield data[at : at + chunk_bytes]
 
 
-def _at_least_one(chunks: Iterable[bytes]) -> Iterator[bytes]:
+def _at_least_one(chunks: Iterable[Bytes]) -> Iterator[Bytes]:
     empty = True
     for chunk in chunks:
         empty = False

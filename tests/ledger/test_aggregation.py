@@ -98,7 +98,8 @@ def test_every_rule_is_the_specifications_over_several_blocks(rule: spec.Rule, n
     whole = aggregate(params, updates, num_examples)
     assert whole.tolist() == spec.aggregate(params, updates.tolist(), num_examples)
     monkeypatch.setattr(distances, "_BLOCK_ENTRIES", 100)
-    monkeypatch.setattr(blocks.iter_blocks, "__kwdefaults__", {"entries": 100})
+    for split in (blocks.iter_blocks, blocks.iter_parts):
+        monkeypatch.setattr(split, "__kwdefaults__", {"entries": 100})
     assert aggregate(params, updates, num_examples).tolist() == whole.tolist()
 
 
