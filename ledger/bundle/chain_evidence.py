@@ -16,7 +16,7 @@ from ledger.evidence import rlp
 from ledger.evidence.headers import Header, decode_header, may_contain
 from ledger.evidence.receipts import RawLog, compute_receipts_root, decode_logs
 
-_INTERPRETED = ("ledger", "registry")
+_INTERPRETED = ("ledger", "registry", "statements")
 _NO_TX = b""
 """Receipts do not name their transactions."""
 
@@ -185,7 +185,8 @@ def decode_events(
 ) -> Iterator[tuple[Event, int]]:
     """Yield the events that logs are, each with the timestamp of its block; the first half of check (5).
 
-    Those of the ledger and its registry must be events of theirs; of other contracts, others are passed over.
+    Those of the ledger, its registry and its statements must be events of theirs; of other contracts, others are passed
+    over.
     """
     keys = {address: key for key, address in contracts.items()}
     for log in logs:

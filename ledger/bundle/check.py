@@ -16,6 +16,7 @@ from ledger.bundle.anchoring import Anchoring
 from ledger.bundle.chain_evidence import Block, LedgerLog, decode_events, read_blocks, read_logs
 from ledger.bundle.container import Container
 from ledger.bundle.envelope import verify_envelope
+from ledger.bundle.facts import verify_facts
 from ledger.bundle.format import Manifest
 from ledger.bundle.notes import BundleReport, Notes
 from ledger.bundle.rounds import check_blobs, check_rounds
@@ -167,10 +168,13 @@ class _Checker:
     def _fold(self, logs: Sequence[LedgerLog]) -> RecordedChain | None:
         """Check (5): return the ledger that the events tell; None if they tell none."""
         notes, manifest, recorded = self._notes, self._manifest, None
+        events = list(decode_events(manifest.contracts, logs, notes))
+        with notes.guard("events"):
+            verify_facts(self._container, [event for event, _ in events])
         with notes.guard("events"):
             recorded = RecordedChain(
                 Contracts(chain_id=manifest.chain_id, addresses=manifest.contracts),
-                decode_events(manifest.contracts, logs, notes),
+                events,
                 last_block=manifest.last_block.number,
                 min_stake_wei=manifest.min_stake_wei,
             )

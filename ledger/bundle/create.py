@@ -13,6 +13,7 @@ from ledger.bundle import format as fmt
 from ledger.bundle.chain_evidence import Block, LedgerLog, decode_events, find_logs, make_block
 from ledger.bundle.container import CHUNK_BYTES, Staging, stage
 from ledger.bundle.contents import Wanted, is_disclosed, iter_wanted, read_entries
+from ledger.bundle.facts import encode_facts
 from ledger.bundle.format import BlockRef, FileInfo, Gap, Level, Manifest
 from ledger.bundle.notes import Notes
 from ledger.bundle.readme import make_readme
@@ -20,6 +21,7 @@ from ledger.bundle.sealing import seal
 from ledger.bundle.state import StateFile, encode_state, list_state_slots
 from ledger.chain import Chain, Connection, Role
 from ledger.chain.deployment import get_code
+from ledger.chain.views import Event
 from ledger.errors import BlobCorrupt, ChainError, EvidenceError, FedtrailError, NotFoundError, UsageError
 from ledger.evidence import rlp
 from ledger.evidence.fetching import fetch_block_receipts, fetch_headers, fetch_state
@@ -103,7 +105,9 @@ class _Creation:
         self._staging.add(fmt.HEADERS, self._stage_headers(first, last, blocks))
         logs: list[LedgerLog] = []
         self._staging.add(fmt.RECEIPTS, self._stage_receipts([b for b in blocks if b.matters], logs))
-        recorded = self._fold(logs, last)
+        events = self._decode(logs)
+        self._staging.add(fmt.FACTS, [encode_facts(event for event, _ in events)])
+        recorded = self._fold(events, last)
         self._stage_state(recorded, last)
         tasks = self._choose_tasks(recorded)
         for task_id in tasks:
@@ -143,11 +147,14 @@ class _Creation:
             logs += find_logs(block, receipts, addresses)
             yield rlp.encode([rlp.encode_int(block.number), receipts])
 
-    def _fold(self, logs: Sequence[LedgerLog], last: int) -> RecordedChain:
+    def _decode(self, logs: Sequence[LedgerLog]) -> list[tuple[Event, int]]:
         notes = Notes()
         events = list(decode_events(self._addresses, logs, notes))
         for finding in notes.findings:
             raise finding.error
+        return events
+
+    def _fold(self, events: Sequence[tuple[Event, int]], last: int) -> RecordedChain:
         stakes = {role: self._chain.get_min_stake(role) for role in _ROLES}
         return RecordedChain(self._chain.contracts, events, last_block=last, min_stake_wei=stakes)
 

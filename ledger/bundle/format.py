@@ -22,6 +22,7 @@ _PARTS = ("blobs", "chain", "events", "files", "hashes", "rounds", "rules")
 VERIFIER_PARTS = tuple(f"verify_{part}.py" for part in _PARTS)
 """What the second verifier is made of beside VERIFIER."""
 HEADERS, RECEIPTS, STATE = "chain/headers.rlp", "chain/receipts.rlp", "chain/state.json"
+FACTS = "facts.json"
 BLOBS, SEALED, CHECKPOINTS, EXPORTS = "blobs/", "sealed/", "checkpoints/", "exports/"
 
 MAX_MANIFEST_BYTES = 1 << 24
@@ -38,7 +39,7 @@ _NAME = r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}"
 _CID = r"b[a-z2-7]{58}"
 _NAMES = re.compile(
     rf"README\.txt|blobs/{_CID}|chain/(headers\.rlp|receipts\.rlp|state\.json)|checkpoints/{_NAME}\.note"
-    rf"|exports/{_NAME}|facts\.sqlite|report\.html|manifest\.dsse\.json|manifest\.json|sealed/{_CID}"
+    rf"|exports/{_NAME}|facts\.json|facts\.sqlite|report\.html|manifest\.dsse\.json|manifest\.json|sealed/{_CID}"
     rf"|verify(_({'|'.join(_PARTS)}))?\.py",
     re.ASCII,
 )

@@ -32,6 +32,7 @@ sys.dont_write_bytecode = True  # and leaves nothing in your folder
 
 from verify_blobs import CHUNK, WIDTH, child_parts, cid_text, content_of, parse_cid, stated_size
 from verify_chain import (
+    Log,
     bloom_mask,
     decode_header,
     decode_logs,
@@ -42,12 +43,13 @@ from verify_chain import (
     slot_of,
     to_int,
 )
-from verify_events import Ledger, decode_event
+from verify_events import EVENTS, Ledger, decode_event, tell_fact
 from verify_files import (
     HEX20,
     HEX32,
     KEYS,
     NUMBER,
+    encode_canonical,
     is_cosigned,
     matches,
     parse_canonical,
@@ -230,8 +232,8 @@ class Bundle:
             del waiting[number]
             root, before = list_root(receipts), number
             if root == self.blocks[number].receipts_root:
-                logs = [log for receipt in receipts for log in decode_logs(number, receipt)]
-                self.logs += [log for log in logs if log.address in addresses]
+                logs = [log for receipt in receipts for log in decode_logs(receipt)]
+                self.logs += [Log(number, at, *log) for at, log in enumerate(logs) if log[0] in addresses]
             else:
                 told = f"{root.hex()}, its header says {self.blocks[number].receipts_root.hex()}"
                 self.find("receipts", "FT703", f"proof invalid: the receipts of block {number} give root {told}")
@@ -240,24 +242,34 @@ class Bundle:
         return f"of {total} blocks, {len(self.logs)} events"
 
     def check_events(self):
-        """5: logs of registry and ledger are their events, and what they say follows from one to the next."""
-        ledger = Ledger({int(role): int(wei) for role, wei in self.manifest["min_stake_wei"].items()})
-        names = {self.contracts[name]: name for name in ("registry", "ledger")}
-        events = []
+        """5: logs of registry, ledger and statements are their events, and what those say follows from each other."""
+        names, events = {self.contracts[name]: name for name in EVENTS}, []
         for log in self.logs:
             if log.address in names:
                 try:
-                    events.append(
-                        (names[log.address], *decode_event(names[log.address], log.topics, log.data), log.block)
-                    )
+                    events.append((names[log.address], *decode_event(names[log.address], log.topics, log.data), log))
                 except Bad as bad:
                     self.find("events", bad.code, f"block {log.block}: {bad}")
-        for contract, name, args, block in events:
-            ledger.apply(contract, name, args, self.blocks[block].now)
+        try:
+            self.check_facts([each for each in events if each[0] == "statements"])
+        except Bad as bad:
+            self.find("events", bad.code, str(bad))
+        ledger = Ledger({int(role): int(wei) for role, wei in self.manifest["min_stake_wei"].items()})
+        for contract, name, args, log in events:
+            ledger.apply(contract, name, args, self.blocks[log.block].now)
         self.ledger = ledger
         told = set(self.manifest["tasks"]) <= ledger.tasks.keys()
         require(told, "FT705", f"the ledger has {len(ledger.tasks)} tasks, not all that the manifest names")
         return f"{len(ledger.participants)} participants, {len(ledger.tasks)} tasks, {len(ledger.rounds)} rounds"
+
+    def check_facts(self, events):
+        """5: `facts.json` says what the events of `statements` say. Raises: Bad FT703."""
+        facts = [
+            {"block": str(log.block), "log": str(log.index), **tell_fact(name, args)} for _, name, args, log in events
+        ]
+        want = encode_canonical({"facts": facts, "format": "fedtrail-facts-1"})
+        told = "facts.json" not in self.entries or self.read("facts.json") == want
+        require(told, "FT703", "facts.json does not say what the events of the statements say")
 
     def check_anchor(self):
         """2: the bundle is about the ledger and the chain that the auditor named (§7)."""

@@ -146,7 +146,7 @@ def walk_proof(root, key, proof):
 
 
 Header = namedtuple("Header", "number hash parent state_root receipts_root bloom now")
-Log = namedtuple("Log", "block address topics data")
+Log = namedtuple("Log", "block index address topics data")
 
 
 HEADER_FIELDS = (32, 32, 20, 32, 32, 32, 256, 0, 0, 0, 0, 0, None, 32, 8, 0, 32, 0, 0, 32, 32)
@@ -179,15 +179,15 @@ def bloom_mask(address):
     return mask
 
 
-def decode_logs(block, receipt):
-    """Yield the logs of a receipt's consensus bytes (EIP-2718)."""
+def decode_logs(receipt):
+    """Yield (address, topics, data) of the logs of a receipt's consensus bytes (EIP-2718)."""
     parts = parse_rlp(receipt[1:] if receipt[:1] and receipt[0] < 0x80 else receipt)
     require(isinstance(parts, list) and len(parts) == 4 and isinstance(parts[3], list), "FT703", "no receipt")
     for log in parts[3]:
         is_log = isinstance(log, list) and len(log) == 3 and isinstance(log[1], list) and isinstance(log[2], bytes)
         words = is_log and all(isinstance(t, bytes) and len(t) == 32 for t in log[1]) and len(log[1]) <= 4
         require(words and isinstance(log[0], bytes) and len(log[0]) == 20, "FT703", "a malformed log")
-        yield Log(block, *log)
+        yield log
 
 
 def slot_of(key, slot):

@@ -5,6 +5,7 @@ Part of verify.py.
 
 import re
 import struct
+from itertools import pairwise
 
 from verify_hashes import ZERO, keccak, require
 
@@ -48,6 +49,13 @@ SuccessorNamed(address successor*)
 EIP712DomainChanged()"""
 
 
+STATEMENT_EVENTS = """
+ScoresRecorded(uint64 round*,uint32 scorer*,bytes32 kind*,bytes32 method,bytes entries)
+PrivacySpent(uint64 round*,uint32 speaker*,bytes32 mechanism*,bytes entries)
+RoundContested(uint64 round*,uint32 client*,bytes32 statement)
+EncryptionKeyAnnounced(uint32 participant*,uint16 epoch*,bytes32 key,uint40 since)"""
+
+
 def read_declarations(text):
     """Return {topic: (name, [(type, field, star if indexed)])}; structs here are static: their words lie in line."""
     found = {}
@@ -59,6 +67,7 @@ def read_declarations(text):
 
 
 EVENTS = {"registry": read_declarations(REGISTRY_EVENTS), "ledger": read_declarations(LEDGER_EVENTS)}
+EVENTS["statements"] = read_declarations(STATEMENT_EVENTS)
 
 
 LARGEST = {"role": 3, "rule": 7, "mode": 2}
@@ -96,6 +105,34 @@ def decode_event(contract, topics, data):
 
 ACCUMULATED = 1
 """The mode in which the ledger does not count who committed (§6.3)."""
+FACTS = {
+    "ScoresRecorded": ("scores", "values", struct.Struct(">Iq")),
+    "PrivacySpent": ("spend", "spent", struct.Struct(">IQQ")),
+    "RoundContested": ("contest", None, None),
+    "EncryptionKeyAnnounced": ("key", None, None),
+}
+
+
+def tell_fact(name, args):
+    """Return what an event of `statements` says, as `facts.json` has it (docs/bundle.md §5).
+
+    Raises: Bad FT703: its entries are none.
+    """
+    kind, listed, entry = FACTS[name]
+    fact = {"fact": kind}
+    for field, value in args.items():
+        if field in ("kind", "mechanism"):
+            label = value.rstrip(b"\0").decode("ascii", "replace")
+            fact[field] = label if re.fullmatch("[ -~]+", label) else "0x" + value.hex()
+        elif field == "entries":
+            rows = list(entry.iter_unpack(value)) if len(value) % entry.size == 0 else [(0,), (0,)]
+            require(all(a[0] < b[0] for a, b in pairwise(rows)), "FT703", "entries of a statement that do not rise")
+            fact[listed] = [[str(number) for number in row] for row in rows]
+        else:
+            fact[field] = "0x" + value.hex() if isinstance(value, bytes) else str(value)
+    return fact
+
+
 NEVER = (1 << 40) - 1
 OPEN, PROPOSED, FINALISED, ABANDONED, EXPIRED, VOIDED, PAUSED = range(1, 8)
 PHASE_BEFORE = {"Finalised": PROPOSED, "Voided": PROPOSED, "DisputeHeld": PROPOSED}

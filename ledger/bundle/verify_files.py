@@ -20,7 +20,7 @@ LOCAL, CENTRAL, END = struct.Struct("<4s5H3I2H"), struct.Struct("<4s6H3I5H2I"), 
 NUMBER, HEX20, HEX32 = r"0|[1-9][0-9]{0,77}", r"0x[0-9a-f]{40}", r"0x[0-9a-f]{64}"
 NAMES = re.compile(
     r"README\.txt|verify(_(blobs|chain|events|files|hashes|rounds|rules))?\.py"
-    r"|facts\.sqlite|report\.html|manifest(\.dsse)?\.json|chain/(headers\.rlp|receipts\.rlp|state\.json)"
+    r"|facts\.(json|sqlite)|report\.html|manifest(\.dsse)?\.json|chain/(headers\.rlp|receipts\.rlp|state\.json)"
     r"|(blobs|sealed)/b[a-z2-7]{58}|(exports/|checkpoints/(?=.*\.note$))[A-Za-z0-9_-][A-Za-z0-9._-]{0,68}"
 )
 FOLDER_LIMITS = (("checkpoints/", 1 << 16), ("sealed/", 1 << 30), ("blobs/bafkrei", 1 << 21))
@@ -61,6 +61,11 @@ def read_archive(data):
     return entries
 
 
+def encode_canonical(value):
+    """Return canonical JSON (§2)."""
+    return (json.dumps(value, sort_keys=True, separators=(",", ":")) + "\n").encode()
+
+
 def parse_canonical(data):
     """Return the value of canonical JSON (§2). Raises: Bad FT722."""
     depth = 0  # before parsing, which would go as deep as a stranger likes
@@ -69,10 +74,10 @@ def parse_canonical(data):
         require(depth <= 8, "FT722", "JSON that is nested too deeply")
     try:
         value = json.loads(data)
-        again = json.dumps(value, sort_keys=True, separators=(",", ":")) + "\n"
+        again = encode_canonical(value)
     except (ValueError, RecursionError):
         raise Bad("FT722", "not JSON") from None
-    require(again.encode() == data, "FT722", "JSON that is not canonical")
+    require(again == data, "FT722", "JSON that is not canonical")
     return value
 
 

@@ -2,36 +2,28 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 from both_verifiers import QUICK, Sound, agree, anchor, judge
 from ledger_world import World
-from tamper.forgery import read_files, shrink, write_files
+from tamper.forgery import read_files, reseal, shrink, write_files
 from tamper.kinds import KINDS
 from tamper.mutations import pack
+from validated_rounds import make_statements, run_rounds
 
-from ledger import spec
 from ledger.bundle.create import BundleRequest, create_bundle
 from ledger.bundle.format import Level
 
 pytestmark = pytest.mark.chain
-TERMS = (("validation", "stale(95)+duplicate(99)+norm(300)+faint(20)+distance(300)"),)
-COMPOSITION = spec.decode_composition(b"drop(3)+nnm+trimmed-mean@1")
 
 
 @pytest.fixture
 def validated(world: World, tmp_path: Path) -> Sound:
     """A bundle of two rounds, the first of which rejects client 3 for its norm, quick to check."""
-    rule = {"rule": spec.Rule.COMPOSED, "rule_param": COMPOSITION.min_updates, "composition": COMPOSITION}
-    first = world.open(terms=TERMS, **rule)
-    for client in (1, 2, 4):
-        first.values[client] //= 20
-    first.commit().leave_out(client_3=733)
-    second = first
-    for _ in range(2):
-        second.propose(data_id=second.publish()).finalise()
-        second = world.open_next(first.task_id, second.model).commit()
+    run_rounds(world)
+    make_statements(world)
     made, path = tmp_path / "made.ftb.zip", tmp_path / "small.ftb.zip"
     create_bundle(made, world.chain, world.store, BundleRequest(level=Level.AUDITOR))
     write_files(path, shrink(read_files(made)))
@@ -46,3 +38,16 @@ def test_both_verifiers_find_what_a_forger_changed_in_validated_rounds(validated
         said = agree(judge(pack(KINDS[name].tamper(validated.files)), validated.trust, tmp_path, alone=QUICK))
         assert (name, said["verdict"]) == (name, KINDS[name].verdict)
         assert KINDS[name].codes & set(said["codes"]), name
+
+
+def test_a_bundle_has_what_was_stated_by_default_and_both_verifiers_check_it(validated: Sound, tmp_path: Path) -> None:
+    document = json.loads(validated.files["facts.json"])
+    assert [fact["fact"] for fact in document["facts"]] == ["scores", "spend", "contest", "key"]
+    scores = document["facts"][0]
+    assert (scores["kind"], scores["values"]) == ("effort", [["1", "65536"], ["3", "-5"]])
+    for changed in (validated.files["facts.json"].replace(b'"-5"', b'"-4"'), b"", b"[]\n"):
+        forged = reseal(validated.files | {"facts.json": changed})
+        said = agree(judge(pack(forged), validated.trust, tmp_path, alone=QUICK))
+        assert (said["verdict"], said["codes"], said["checks"]["events"]) == ("FAILED", ["FT703"], False)
+    left_out = {name: data for name, data in validated.files.items() if name != "facts.json"}
+    assert agree(judge(pack(reseal(left_out)), validated.trust, tmp_path, alone=QUICK))["verdict"] == "VERIFIED"
