@@ -22,8 +22,10 @@ os.environ.update(dict.fromkeys(("MKL_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS
 
 import numpy as np
 
-from fl.privacy.homomorphic import ring, scheme
-from fl.privacy.homomorphic.parties import KeyHolder
+from fl.privacy.homomorphic.parties import KeyHolder, Setting
+from ledger.aggregation import ciphertexts, lattice
+from ledger.spec import homomorphic as he
+from ledger.spec.lattice import DEGREE, MODULUS
 
 RESULT = Path(__file__).parent / "results" / "homomorphic.json"
 BOUND = (1 << 23) - 1
@@ -59,40 +61,73 @@ def main() -> None:
 
 def measure_own(updates: np.ndarray) -> dict[str, Any]:
     clients, size = updates.shape
-    params = scheme.choose_parameters(clients=clients, size=size, bound=BOUND)
-    ring.transform(ring.expand(b"warm up"))  # the table of roots is made once a process
-    holders = [KeyHolder(client, params, b"benchmark") for client in range(clients)]
+    setting = Setting(
+        domain_separator=bytes(32), round_id=1, holders=tuple(range(2, 2 + clients)), size=size, bound=BOUND
+    )
+    params = setting.params
+    lattice.transform(lattice.expand(b"warm up"))  # the table of roots is made once a process
+    holders, key_seconds = time_each(lambda at: KeyHolder(at + 2, setting, os.urandom(32)), clients)
     keys = {holder.client: holder.share for holder in holders}
-    digests = {client: scheme.compute_digest(share) for client, share in keys.items()}
-    key_seconds = time_cpu(lambda: scheme.make_share(b"benchmark", os.urandom))
+    digests = {holder.client: holder.digest for holder in holders}
     for holder in holders:
         holder.accept_key(keys, digests)
-    started = time.process_time()
-    ciphertexts = {holder.client: holder.encrypt(updates[holder.client]) for holder in holders}
-    encrypt_seconds = (time.process_time() - started) / clients
-    committed = {client: scheme.compute_digest(each) for client, each in ciphertexts.items()}
-    total = scheme.add_ciphertexts(list(ciphertexts.values()))
-    add_seconds = time_cpu(lambda: scheme.add_ciphertexts(list(ciphertexts.values())))
-    started = time.process_time()
-    shares = [holder.decrypt(ciphertexts, committed) for holder in holders]
-    decrypt_seconds = (time.process_time() - started) / clients
-    combine_seconds = time_cpu(lambda: scheme.combine(params, total, shares))
-    assert np.array_equal(scheme.combine(params, total, shares), updates.sum(axis=0)), "the sum is not exact"
+    sent, encrypt_seconds = time_each(lambda at: holders[at].encrypt(updates[at]), clients)
+    encrypted = {holder.client: data for holder, data in zip(holders, sent, strict=True)}
+    committed = {client: setting.commit(client, data) for client, data in encrypted.items()}
+    parts = {client: decode(setting, client, data) for client, data in encrypted.items()}
+    decoded = [lattice.decode_polynomials(part.ciphertexts) for part in parts.values()]
+    total = ciphertexts.add_ciphertexts(decoded)
+    add_seconds = time_cpu(lambda: ciphertexts.add_ciphertexts(decoded))
+    answers, decrypt_seconds = time_each(lambda at: holders[at].decrypt(encrypted, committed), clients)
+    root = he.compute_sum_root(lattice.encode_polynomials(total))
+    shares = [
+        he.decode_decryption_share(data, params, domain_separator=bytes(32), round_id=1, client=client, sum_root=root)
+        for client, data in zip(encrypted, answers, strict=True)
+    ]
+    _, verify_seconds = time_each(
+        lambda at: ciphertexts.verify_share(params, shares[at], key_share=parts[at + 2].key_share, total=total), clients
+    )
+    opened = [lattice.decode_polynomials(share.share) for share in shares]
+    combine_seconds = time_cpu(lambda: ciphertexts.decrypt_sum(params, total, opened))
+    assert np.array_equal(ciphertexts.decrypt_sum(params, total, opened), updates.sum(axis=0)), "the sum is not exact"
     return {
         "exact": True,
-        "ring_degree": ring.DEGREE,
-        "modulus_bits": ring.MODULUS.bit_length(),
+        "ring_degree": DEGREE,
+        "modulus_bits": MODULUS.bit_length(),
         "bits_of_a_coordinate": params.width,
         "coordinates_in_a_coefficient": params.digits,
         "ciphertexts_of_an_update": params.ciphertexts,
-        "bytes_of_an_update": params.size_bytes,
+        "bytes_of_an_update": params.ciphertext_bytes,
         "expansion": round(params.expansion, 3),
+        "bytes_of_an_update_with_its_key_share": params.update_bytes,
+        "bytes_of_a_decryption_share": params.share_bytes - params.proof_bytes,
+        "bytes_of_its_proof": params.proof_bytes,
         "client_key_seconds": key_seconds,
-        "client_encrypt_seconds": round(encrypt_seconds, 4),
-        "client_decrypt_seconds_with_check_of_all_ciphertexts": round(decrypt_seconds, 4),
+        "client_encrypt_seconds": encrypt_seconds,
+        "client_decrypt_seconds_with_check_of_all_ciphertexts_and_proof": decrypt_seconds,
         "aggregator_add_all_seconds": add_seconds,
+        "auditor_verify_a_share_seconds": verify_seconds,
         "aggregator_combine_seconds": combine_seconds,
     }
+
+
+def decode(setting: Setting, client: int, data: bytes) -> he.EncryptedUpdate:
+    return he.decode_encrypted_update(
+        data,
+        domain_separator=setting.domain_separator,
+        round_id=setting.round_id,
+        client=client,
+        roster=setting.holders,
+        size=setting.size,
+        bound=setting.bound,
+    )
+
+
+def time_each(work: Callable[[int], Any], count: int) -> tuple[list[Any], float]:
+    """Return what work gives for 0 to count - 1, and CPU seconds of one in the mean."""
+    started = time.process_time()
+    results = [work(at) for at in range(count)]
+    return results, round((time.process_time() - started) / count, 4)
 
 
 def measure_tenseal(updates: np.ndarray) -> dict[str, Any]:

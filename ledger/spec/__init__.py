@@ -2,7 +2,8 @@
 
 Fast paths, contracts and documents are compared with this package through shared vectors and property tests.
 Sections: numbers (§1), tree (§2), blobs (§3), commitment (§4.1 to §4.6), proposals (§4.7, §4.8), rules (§5),
-auxiliary (§5.8), tasks (§6.1), rounds (§6), pauses (§6.8), validation (§12), errors, keccak.
+auxiliary (§5.8), tasks (§6.1), rounds (§6), pauses (§6.8), validation (§12), errors, keccak. Homomorphic
+rounds (§14) are imported as modules: homomorphic, lattice, decryption.
 Callers write `from ledger import spec` and name what they use: `spec.encode_vector(...)`.
 """
 

@@ -209,6 +209,17 @@ class SealBroken(SpecError):
     template = "the sealed update of client {client} is rejected: {what}"
 
 
+class WrongShare(SpecError):
+    """A client's decryption share does not come from the secret of the key share that it committed to.
+
+    Cause: its author sent something else than its part in decrypting the round's sum, and signed it.
+    Fix: for its author, run the client again; the round is run again without it.
+    """
+
+    code = "FT742"
+    template = "the decryption share of client {client} is wrong: {what}"
+
+
 class WrongRoot(SpecError):
     """The bytes do not hash to what was committed on chain.
 
