@@ -35,7 +35,7 @@ def compute_vector_root(values: Int32Array, leaf_log2: int) -> bytes:
     Raises: WrongShape: values is no vector of int32.
     Clause: §2.2, §2.3.
     """
-    data = _encode_values(values)
+    data = encode_values(values)
     fast = kernels.find_for_bytes(len(data))
     return _find_root(_iter_leaves(data, spec.WORD_BYTES << leaf_log2, fast), fast)
 
@@ -67,7 +67,7 @@ def compute_opening(values: Int32Array, leaf_log2: int, leaf_index: int) -> tupl
     Raises: BadProof: there is no such leaf. WrongShape: values is no vector of int32.
     Clause: §2.5.
     """
-    data, chunk_bytes = _encode_values(values), spec.WORD_BYTES << leaf_log2
+    data, chunk_bytes = encode_values(values), spec.WORD_BYTES << leaf_log2
     fast = kernels.find_for_bytes(len(data))
     leaves = b"".join(_iter_leaves(data, chunk_bytes, fast))
     count = len(leaves) // spec.DIGEST_BYTES
@@ -75,6 +75,15 @@ def compute_opening(values: Int32Array, leaf_log2: int, leaf_index: int) -> tupl
         raise BadProof(what=f"index {leaf_index} of {count} leaves")
     chunk = bytes(data[leaf_index * chunk_bytes : (leaf_index + 1) * chunk_bytes])
     return chunk, _read_path(_climb(leaves, fast), leaf_index)
+
+
+def encode_values(values: Int32Array) -> memoryview:
+    """Return the bytes of a vector, as `spec.encode_int32` writes them; a view of it where that is how it lies.
+
+    Raises: WrongShape: values is no vector of int32.
+    """
+    _verify_array(values)
+    return memoryview(np.ascontiguousarray(values, dtype="<i4").view(np.uint8).data)
 
 
 def decode_update(data: spec.Bytes, *, want: spec.Expectation, bound: int) -> tuple[spec.VectorBlob, Int32Array]:
@@ -90,7 +99,7 @@ def decode_update(data: spec.Bytes, *, want: spec.Expectation, bound: int) -> tu
     values = np.frombuffer(blob.payload, dtype="<i4")
     if want.kind is spec.Kind.MASKED:
         spec.decode_seed_table(blob.seed_table, owner=want.client, degree=want.degree)
-    elif values.size and not (-bound <= values.min() and values.max() <= bound):
+    elif not all(_is_within(values[part], bound) for part in mapped.iter_parts([values])):
         spec.decode_update(data, want=want, bound=bound)  # only the specification accuses
     return blob, values.astype(np.int32, copy=False)
 
@@ -141,6 +150,10 @@ def compute_publication_digest(
     return keccak(b"\x19\x01" + domain_separator + keccak(_PUBLICATION_TYPE_HASH + fields))
 
 
+def _is_within(values: Int32Array, bound: int) -> bool:
+    return bool(-bound <= values.min() and values.max() <= bound)
+
+
 def _verify_array(values: Int32Array) -> None:
     if values.dtype != np.int32:
         raise WrongShape(field="dtype", got=values.dtype, want="int32")
@@ -148,16 +161,11 @@ def _verify_array(values: Int32Array) -> None:
         raise WrongShape(field="number of dimensions", got=values.ndim, want=1)
 
 
-def _encode_values(values: Int32Array) -> memoryview:
-    _verify_array(values)
-    return memoryview(np.ascontiguousarray(values, dtype="<i4").view(np.uint8).data)
-
-
 def _iter_transposed(rows: Sequence[Int32Array], matrix_log2: int) -> Iterator[memoryview]:
     # A block is a whole number of leaves, so that blocks can be hashed one by one.
     leaves = max(1, _BLOCK_BYTES // (len(rows) * spec.WORD_BYTES << matrix_log2))
     for part in mapped.iter_parts(rows, step=leaves << matrix_log2):
-        yield _encode_values(np.stack([row[part] for row in rows]).T.reshape(-1))
+        yield encode_values(np.stack([row[part] for row in rows]).T.reshape(-1))
 
 
 def _iter_leaves(data: memoryview, chunk_bytes: int, fast: kernels.Kernels | None) -> Iterator[bytes]:

@@ -123,14 +123,14 @@ def encode_update_opening(update: Update, leaf_log2: int, coordinate: int) -> by
     return header + encode_opening(update.values, leaf_log2, coordinate)
 
 
-def encode_matrix_opening(updates: Int32Array, matrix_log2: int, coordinate: int) -> bytes:
+def encode_matrix_opening(updates: Sequence[Int32Array], matrix_log2: int, coordinate: int) -> bytes:
     """Return the opening of the matrix's leaf that holds a coordinate of all included clients.
 
-    Args: updates: int32[n, d], clients in rising id. matrix_log2: 0 to 8. coordinate: 0 to d - 1.
+    Args: updates: n rows int32[d], clients in rising id. matrix_log2: 0 to 8. coordinate: 0 to d - 1.
     Raises: BadProof: there is no such coordinate.
     Clause: §2.4.
     """
-    size = updates.shape[1]
+    size = len(updates[0])
     _verify_coordinate(coordinate, size)
     leaf, width = coordinate >> matrix_log2, 1 << matrix_log2
     leaves = [hashlib.sha256(b"\x00" + _transpose(updates, start, width)).digest() for start in range(0, size, width)]
@@ -250,8 +250,8 @@ def encode_model_proof(
     return b"".join(encode_opening(values, model_log2, coordinate) for values in (base, aggregate, model))
 
 
-def _transpose(updates: Int32Array, start: int, width: int) -> bytes:
-    return np.ascontiguousarray(updates[:, start : start + width].T, dtype="<i4").tobytes()
+def _transpose(updates: Sequence[Int32Array], start: int, width: int) -> bytes:
+    return np.stack([row[start : start + width] for row in updates], axis=1).astype("<i4", copy=False).tobytes()
 
 
 def _verify_coordinate(coordinate: int, size: int) -> None:

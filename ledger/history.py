@@ -196,7 +196,7 @@ def _read_segments(
             yield (spec.Member(client=event.args["client"], commitment=event.args["commitment"]),)
     if signed_list is not None and signed_list.data is not None:
         with contextlib.suppress(spec.SpecError):
-            yield spec.decode_signed_list(signed_list.data)
+            yield spec.decode_signed_list(bytes(signed_list.data))
 
 
 def _read_outcome(view: Any, event: Any | None) -> dict[str, Any]:
@@ -259,7 +259,7 @@ def _fetch_layout(store: BlobReader, task: spec.Task) -> Layout | None:
     if fetched.data is None:
         return None
     try:
-        layout = decode_layout(fetched.data)
+        layout = decode_layout(bytes(fetched.data))
     except spec.SpecError:
         return None
     return layout if layout.size == task.size else None

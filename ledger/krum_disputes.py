@@ -284,9 +284,9 @@ def prove_selection_column(claim: Claim, evidence: Evidence, coordinate: int, *,
     Raises: WrongLength: the posted distances are not one for every pair (prove_aux_length).
     """
     task = evidence.task
-    matrix = np.stack([update.values for update in evidence.updates])
+    rows = [update.values for update in evidence.updates]
     hints = encode_selection_hints(task.rule_params(), evidence.distances(), len(evidence.updates))
-    openings = encode_matrix_opening(matrix, task.matrix_log2, coordinate) + encode_opening(
+    openings = encode_matrix_opening(rows, task.matrix_log2, coordinate) + encode_opening(
         aggregate, task.model_log2, coordinate
     )
     arguments = (*claim.arguments(), coordinate, evidence.aux, hints + openings)

@@ -50,19 +50,19 @@ def map_file(descriptor: int) -> memoryview:
     return memoryview(mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ))
 
 
-def forget(data: memoryview | NDArray[Any]) -> None:
+def forget(data: Bytes | NDArray[Any]) -> None:
     """Let the pages of a mapped file that lie under some data leave memory; they come back when they are read.
 
     Nothing happens to what is not mapped, or where the system cannot do it.
     """
     import numpy as np
 
-    array: NDArray[Any] = np.frombuffer(data, dtype=np.uint8) if isinstance(data, memoryview) else data
+    array: NDArray[Any] = np.frombuffer(data, dtype=np.uint8) if isinstance(data, bytes | memoryview) else data
     source: object = array
     while isinstance(source, np.ndarray):
         source = source.base
     held = source.obj if isinstance(source, memoryview) else source
-    if not isinstance(held, mmap.mmap) or not hasattr(mmap, "MADV_DONTNEED") or not array.size:
+    if not array.size or not isinstance(held, mmap.mmap) or not hasattr(mmap, "MADV_DONTNEED"):
         return
     start = array.ctypes.data - np.frombuffer(held, dtype=np.uint8).ctypes.data
     first = start - start % mmap.PAGESIZE

@@ -96,7 +96,7 @@ def _read_members(store: ContentStore, event: Any) -> tuple[list[Any], FedtrailE
         return list(spec.decode_members(event.args["entries"])), None
     found = fetch_block(store, event.args["list_id"])
     try:
-        return (list(spec.decode_signed_list(found.data)) if found.data is not None else []), found.problem
+        return (list(spec.decode_signed_list(bytes(found.data))) if found.data is not None else []), found.problem
     except SpecError as problem:
         return [], problem
 

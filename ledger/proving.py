@@ -69,9 +69,9 @@ class _Evidence:
         return unmask_disputes.Evidence(task=self.record.task, claim=self.claim, updates=updates, members=self.members)
 
     @property
-    def matrix(self) -> Int32Array:
-        """The included updates, int32[n, d]."""
-        return np.stack([update.values for update in self.updates])
+    def rows(self) -> list[Int32Array]:
+        """The included updates, n rows int32[d]."""
+        return [update.values for update in self.updates]
 
     @property
     def weights(self) -> list[int]:
@@ -155,7 +155,8 @@ def _prove_entry(evidence: _Evidence) -> Proof:
 
 def _read_list(record: RoundRecord) -> list[spec.SignedMember]:
     """Return the entries of a round's list, rising or not. Raises: NotFoundError: it is not the one posted."""
-    data = record.signed_list.data if record.signed_list else None
+    found = record.signed_list.data if record.signed_list else None
+    data = bytes(found or b"")
     if not data or len(data) % _SIGNED_BYTES:
         raise NotFoundError("there is no list of commitments whose entries could be opened")
     listed = [spec.decode_signed_list(data[at : at + _SIGNED_BYTES])[0] for at in range(0, len(data), _SIGNED_BYTES)]
@@ -190,7 +191,7 @@ def _prove_aux(evidence: _Evidence) -> Proof:
 
 
 def _prove_distances(evidence: _Evidence) -> Proof:
-    if len(evidence.claim.aux) != len(make_aux_by_spec(evidence.record.task.rule_params(), evidence.matrix, [])):
+    if len(evidence.claim.aux) != len(make_aux_by_spec(evidence.record.task.rule_params(), evidence.rows, [])):
         return _to_proof(krum_disputes.prove_aux_length(evidence.claim, evidence.claim.aux))
     raise NotFoundError("a wrong distance is disputed in a game, not proved in one transaction")
 
@@ -217,22 +218,23 @@ def _prove_aggregate(evidence: _Evidence) -> Proof:
     task, claim, aggregate = evidence.record.task, evidence.claim, evidence.aggregate
     if task.degree:
         return _prove_unmasking(evidence, aggregate)
-    params, matrix, weights = evidence.params, evidence.matrix, evidence.weights
-    honest = aggregate_by_spec(params, matrix, weights)
+    params, rows, weights = evidence.params, evidence.rows, evidence.weights
+    honest = aggregate_by_spec(params, rows, weights)
     coordinate = int(np.flatnonzero(honest != aggregate)[0])
     if task.rule in _BY_DISTANCE:
         return _prove_selection(evidence, coordinate)
-    if task.rule is spec.Rule.COMPOSED and make_aux_by_spec(params, matrix, weights) != claim.aux:
+    if task.rule is spec.Rule.COMPOSED and make_aux_by_spec(params, rows, weights) != claim.aux:
         raise NotFoundError("no court judges whom a composed rule chooses: a replay shows it")
     if task.rule is spec.Rule.COMPOSED and not claim.aux:
         raise NotFoundError("no court judges this composed rule: a replay shows what is wrong")
-    is_matrix_true = spec.compute_matrix_root(matrix.tolist(), task.matrix_log2) == claim.proposal.matrix_root
-    if not is_matrix_true or make_aux_by_spec(params, matrix, weights) != claim.aux:
+    matrix_root = spec.compute_matrix_root([row.tolist() for row in rows], task.matrix_log2)
+    is_matrix_true = matrix_root == claim.proposal.matrix_root
+    if not is_matrix_true or make_aux_by_spec(params, rows, weights) != claim.aux:
         return disputes.prove_direct(claim, task, coordinate, updates=evidence.updates, aggregate=aggregate)
-    opening = disputes.encode_matrix_opening(matrix, task.matrix_log2, coordinate)
+    opening = disputes.encode_matrix_opening(rows, task.matrix_log2, coordinate)
     if task.rule in (spec.Rule.WEIGHTED_MEAN, spec.Rule.COMPOSED):
         return disputes.prove_weighted_column(claim, task, coordinate, matrix=opening, aggregate=aggregate)
-    column = matrix[:, coordinate].tolist()
+    column = [int(row[coordinate]) for row in rows]
     return disputes.prove_column(claim, task, coordinate, matrix=opening, column=column, aggregate=aggregate)
 
 
@@ -246,7 +248,7 @@ def _prove_unmasking(evidence: _Evidence, aggregate: Int32Array | None) -> Proof
 def _prove_selection(evidence: _Evidence, coordinate: int) -> Proof:
     """Of true distances the choice follows, and of a true matrix the mean of the chosen."""
     record, claim = evidence.record, evidence.claim
-    if make_aux_by_spec(record.task.rule_params(), evidence.matrix, []) != claim.aux:
+    if make_aux_by_spec(record.task.rule_params(), evidence.rows, []) != claim.aux:
         raise NotFoundError("the posted distances are wrong: dispute one of them first")
     krum = make_krum_evidence(record, claim.proposal)
     return _to_proof(krum_disputes.prove_selection_column(claim, krum, coordinate, aggregate=evidence.aggregate))
@@ -254,13 +256,13 @@ def _prove_selection(evidence: _Evidence, coordinate: int) -> Proof:
 
 def _prove_matrix(evidence: _Evidence) -> Proof:
     """Of the leaves that were shown, the first that holds another value than a client's update."""
-    task, matrix = evidence.record.task, evidence.matrix
+    task, rows = evidence.record.task, evidence.rows
     width = 1 << task.matrix_log2
     for leaf, opening in sorted(evidence.shown.items()):
-        honest = np.ascontiguousarray(matrix[:, leaf * width : (leaf + 1) * width].T, dtype="<i4").reshape(-1)
+        honest = np.stack([row[leaf * width : (leaf + 1) * width] for row in rows], axis=1).astype("<i4").reshape(-1)
         different = np.flatnonzero(np.frombuffer(opening[: honest.nbytes], dtype="<i4") != honest)
         if len(different):
-            offset, slot = divmod(int(different[0]), len(matrix))
+            offset, slot = divmod(int(different[0]), len(rows))
             if task.degree:
                 coordinate = leaf * width + offset
                 return unmask_disputes.prove_masked_transpose(evidence.masked, coordinate, slot, matrix=opening)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 from ledger import spec
 from ledger.errors import NotAReader
 from ledger.layout import Layout
+from ledger.mapped import join
 from ledger.records import Fetched
 from ledger.sealed_updates import open_update
 from ledger.spec.audience import (
@@ -128,11 +129,11 @@ def open_fetched(fetched: Fetched, client: int, readership: Readership | None, s
     """
     if readership is None or fetched.data is None:
         return fetched
-    envelope = readership.make_envelope(client)
+    envelope, sealed = readership.make_envelope(client), bytes(fetched.data)
     try:
-        decode_sealed(fetched.data, envelope)  # what is no sealed update of this client is that to everybody
+        decode_sealed(sealed, envelope)  # what is no sealed update of this client is that to everybody
         if (key := _find_key(envelope, store)) is not None:
-            return replace(fetched, data=open_update(fetched.data, envelope, key))
+            return replace(fetched, data=join((open_update(sealed, envelope, key),)))
     except spec.SpecError as problem:
         return replace(fetched, data=None, problem=problem)
     closed = NotAReader(client=client, round_id=readership.round_id, readers=readership.name_readers(client))

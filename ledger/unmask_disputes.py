@@ -9,7 +9,6 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
@@ -75,10 +74,10 @@ class Evidence:
         """Seed table by included client."""
         return {update.client: update.table for update in self.updates}
 
-    @cached_property
-    def matrix(self) -> Int32Array:
-        """The masked updates, int32[n, d]."""
-        return np.stack([update.values for update in self.updates])
+    @property
+    def rows(self) -> list[Int32Array]:
+        """The masked updates, n rows int32[d]."""
+        return [update.values for update in self.updates]
 
     def find_slot(self, client: int) -> int | None:
         """Return the position of a client among the included; None if it is not."""
@@ -93,7 +92,7 @@ def prove_unmasking(evidence: Evidence, coordinate: int, *, aggregate: Int32Arra
 
     Args: aggregate: int32[d], the proposed one. The proposed matrix must be the one of the updates.
     """
-    packed = encode_matrix_opening(evidence.matrix, evidence.task.matrix_log2, coordinate)
+    packed = encode_matrix_opening(evidence.rows, evidence.task.matrix_log2, coordinate)
     packed += encode_opening(aggregate, evidence.task.model_log2, coordinate)
     return _prove_sum("proveUnmasking", evidence, coordinate, packed)
 
@@ -234,12 +233,12 @@ def _find_wrong_pair(evidence: Evidence, reveals: Sequence[spec.Reveal]) -> tupl
 
 
 def _find_wrong_sum(evidence: Evidence, reveals: Sequence[spec.Reveal], aggregate: Int32Array) -> Proof | None:
-    honest = np.array(spec.compute_unmasked_sum(evidence.matrix.tolist(), reveals), dtype=np.int32)
+    honest = np.array(spec.compute_unmasked_sum([row.tolist() for row in evidence.rows], reveals), dtype=np.int32)
     different = np.flatnonzero(honest != aggregate)
     if not len(different):
         return None
     is_matrix_true = (
-        compute_matrix_root(evidence.matrix, evidence.task.matrix_log2) == evidence.claim.proposal.matrix_root
+        compute_matrix_root(evidence.rows, evidence.task.matrix_log2) == evidence.claim.proposal.matrix_root
     )
     prove = prove_unmasking if is_matrix_true else prove_unmasking_direct
     return prove(evidence, int(different[0]), aggregate=aggregate)

@@ -52,13 +52,12 @@ def read_game(record: RoundRecord, count: CountCorrect) -> tuple[tuple[int, ...]
         raise errors.Unavailable(cid=what, found=0, stores=1, seconds=0.0, consequence=consequence)
     clients = tuple(member.client for member in included.members)
     fewest = spec.compute_min_updates(record.task.rule, record.task.rule_param, record.task.rule_select)
-    matrix = np.stack(included.values)
 
     def utility(coalition: Coalition) -> int:
         if len(coalition) < max(fewest, 1):
             return count(base)
         weights = [included.weights[slot] for slot in coalition]
         params = record.make_rule_params([clients[slot] for slot in coalition], weights)
-        return count(apply_model_step(base, aggregate(params, matrix[list(coalition)], weights)))
+        return count(apply_model_step(base, aggregate(params, [included.values[slot] for slot in coalition], weights)))
 
     return clients, utility

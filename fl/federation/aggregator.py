@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from fl.federation.attestors import find_certified
 from fl.federation.clients import Publication
 from fl.federation.context import Context, Roster, RoundPlan, header_of
@@ -38,8 +36,8 @@ class Collected:
     """One for each committed client, in rising id."""
     members: tuple[spec.Member, ...]
     """The included ones."""
-    matrix: Vector
-    """Their updates, int32[n, d]."""
+    rows: tuple[Vector, ...]
+    """Their updates, int32[d] each."""
     weights: tuple[int, ...]
     """What each of them weighs in a weighted mean."""
     params: spec.RuleParams
@@ -84,13 +82,11 @@ def collect(ctx: Context, roster: Roster, plan: RoundPlan, publications: Mapping
     counts = [blob.header.num_examples for blob, _ in updates]
     weights = [record.compute_weight(m.client, count) for m, count in zip(members, counts, strict=True)]
     tables = {m.client: read_seed_table(record, blob) for m, (blob, _) in zip(members, updates, strict=True)}
-    rows = [values for _, values in updates]
-    matrix = np.stack(rows) if rows else np.empty((0, record.task.size), dtype=np.int32)
     return Collected(
         task=record.task,
         entries=tuple(entries),
         members=tuple(members),
-        matrix=matrix,
+        rows=tuple(values for _, values in updates),
         weights=tuple(weights),
         params=record.make_rule_params([member.client for member in members], weights),
         tables=tables,
@@ -161,7 +157,7 @@ def propose(
         model=_put_vector(ctx, plan, spec.Kind.MODEL, party.participant, model, 0),
     )
     proposal = _make_proposal(collected, result, model, _put_manifest(ctx, named))
-    aux = spec.encode_reveals(reveals) or compute_aux(collected.params, collected.matrix, collected.weights)
+    aux = spec.encode_reveals(reveals) or compute_aux(collected.params, collected.rows, collected.weights)
     key = ctx.key(*plan.key("propose"))
     ctx.chain.propose(plan.round_id, proposal, excluded, aux, key=key, sender=party.account)
     return model
@@ -178,9 +174,9 @@ def _compute(
     ctx: Context, plan: RoundPlan, collected: Collected, reveals: Sequence[spec.Reveal], *, is_honest: bool
 ) -> tuple[Vector, Vector]:
     if collected.task.degree:
-        result = compute_unmasked_sum(collected.matrix, reveals)
+        result = compute_unmasked_sum(collected.rows, reveals)
     else:
-        result = aggregate(collected.params, collected.matrix, collected.weights)
+        result = aggregate(collected.params, collected.rows, collected.weights)
     for event in ctx.script.events:
         if isinstance(event, AggregatorEvent) and event.covers(plan.number) and not is_honest:
             result = result.copy()
@@ -192,7 +188,7 @@ def _put_vector(
     ctx: Context, plan: RoundPlan, kind: spec.Kind, author: int, values: Vector, num_examples: int
 ) -> spec.ContentId:
     header = header_of(ctx, kind, round_id=plan.round_id, client=author, num_examples=num_examples)
-    return to_content(ctx.store.put(spec.encode_vector(header, values.astype("<i4").tobytes())))
+    return to_content(ctx.store.put(spec.split_vector(header, commitments.encode_values(values))))
 
 
 def _put_manifest(ctx: Context, manifest: spec.Manifest) -> bytes:
@@ -206,7 +202,7 @@ def _make_proposal(collected: Collected, result: Vector, model: Vector, data_id:
     task = collected.task
     return spec.Proposal(
         aggregate_root=commitments.compute_vector_root(result, task.model_log2),
-        matrix_root=commitments.compute_matrix_root(collected.matrix, task.matrix_log2),
+        matrix_root=commitments.compute_matrix_root(collected.rows, task.matrix_log2),
         members_root=spec.compute_members_root(collected.members),
         model_root=commitments.compute_vector_root(model, task.model_log2),
         data_id=data_id,

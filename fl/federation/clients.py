@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from fl.attacks.protocol import MALFORMATIONS
@@ -113,10 +113,12 @@ def _make_update(
         client=party.participant,
         num_examples=update.num_examples,
     )
-    payload = update.values.astype("<i4", copy=False).tobytes()
-    encode = MALFORMATIONS[malform][0] if malform in MALFORMATIONS else spec.encode_vector
+    payload = commitments.encode_values(update.values)
     # The update is on disk before anybody hears of it: a client that dies now loses nothing that it promised.
-    cid = ctx.outbox.put(seal(ctx, roster, plan, party, encode(header, payload)))
+    pieces: Iterable[spec.Bytes] = spec.split_vector(header, payload)
+    if malform in MALFORMATIONS:
+        pieces = [MALFORMATIONS[malform][0](header, bytes(payload))]
+    cid = ctx.outbox.put(seal(ctx, roster, plan, party, pieces))
     commitment = spec.compute_commitment(
         domain_separator=header.domain_separator,
         round_id=header.round_id,

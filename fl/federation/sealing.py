@@ -6,10 +6,12 @@ import secrets
 from collections.abc import Iterable
 
 from fl.federation.context import Context, Party, Roster, RoundPlan
+from ledger import spec
 from ledger.errors import NoEncryptionKey
 from ledger.readers import BlobReader, KeyedStore, PrivateKeys, find_readership
 from ledger.sealed_updates import UnusableKey, seal_update
 from ledger.spec.audience import TERM, Audience
+from ledger.store import Content
 
 
 def make_audience(ctx: Context, roster: Roster) -> Audience | None:
@@ -28,8 +30,8 @@ def make_terms(ctx: Context, roster: Roster) -> tuple[tuple[str, str], ...]:
     return () if audience is None else ((TERM, str(audience)),)
 
 
-def seal(ctx: Context, roster: Roster, plan: RoundPlan, client: Party, update: bytes) -> bytes:
-    """Return an update as its client keeps and publishes it: sealed, where the script has an audience.
+def seal(ctx: Context, roster: Roster, plan: RoundPlan, client: Party, update: Iterable[spec.Bytes]) -> Content:
+    """Return an update, given in pieces, as its client keeps and publishes it: sealed, where the script asks for it.
 
     Its seed is new every time and kept nowhere: what a client says again after a crash is what is in its outbox.
     Raises: NoEncryptionKey: a reader had none when the round opened. The client then stays out of the round.
@@ -40,7 +42,7 @@ def seal(ctx: Context, roster: Roster, plan: RoundPlan, client: Party, update: b
     view = ctx.chain.get_round(plan.round_id)
     readership = find_readership(ctx.chain, view, audience, [client.participant], size=ctx.workload.layout.size)
     try:
-        return seal_update(update, readership.make_envelope(client.participant), secrets.token_bytes(32))
+        return seal_update(b"".join(update), readership.make_envelope(client.participant), secrets.token_bytes(32))
     except UnusableKey as error:
         role = audience.name_role(error.participant, aggregator=view.aggregator)
         raise NoEncryptionKey(role=role, participant=error.participant, round_id=plan.round_id) from None

@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from ledger import kernels
 from ledger.aggregation.blocks import Int32Array, Int64Array, Rows, clamp, iter_parts, rdiv, stack
 
-
 _COLUMN_ENTRIES = 1 << 15
 """Coordinates that are summed at a time."""
 

@@ -17,24 +17,33 @@ from ledger.audit.unmasking import check_reveals, compute_sum
 from ledger.audit.updates import Included
 from ledger.errors import FedtrailError
 from ledger.layout import locate
+from ledger.mapped import iter_parts
 from ledger.records import Fetched, RoundRecord
 from ledger.spec.errors import RuleNotApplicable
 
-Matrix = NDArray[np.int32]
-Aggregate = Callable[[spec.RuleParams, Matrix, Sequence[int]], NDArray[np.int32]]
-MakeAux = Callable[[spec.RuleParams, Matrix, Sequence[int]], bytes]
-_Operands = tuple[spec.RuleParams, Matrix, Sequence[int]]
+Rows = Sequence[NDArray[np.int32]]
+Aggregate = Callable[[spec.RuleParams, Rows, Sequence[int]], NDArray[np.int32]]
+MakeAux = Callable[[spec.RuleParams, Rows, Sequence[int]], bytes]
+_Operands = tuple[spec.RuleParams, Rows, Sequence[int]]
+_SPEC_ENTRIES = 1 << 20
+"""Coordinates of all clients that the specification, whose numbers are Python's, is given at a time."""
 
 
-def aggregate_by_spec(params: spec.RuleParams, updates: Matrix, weights: Sequence[int]) -> NDArray[np.int32]:
-    """Return spec.aggregate of a matrix int32[n, d] as int32[d]: the one that accuses."""
-    return np.array(spec.aggregate(params, updates.tolist(), weights), dtype=np.int32)
+def aggregate_by_spec(params: spec.RuleParams, updates: Rows, weights: Sequence[int]) -> NDArray[np.int32]:
+    """Return spec.aggregate of n rows int32[d] as int32[d]: the one that accuses."""
+    if params.rule not in spec.COORDINATEWISE or not len(updates):
+        return np.array(spec.aggregate(params, [row.tolist() for row in updates], weights), dtype=np.int32)
+    parts = [
+        np.array(spec.aggregate(params, [row[part].tolist() for row in updates], weights), dtype=np.int32)
+        for part in iter_parts(updates, _SPEC_ENTRIES)
+    ]
+    return np.concatenate(parts)
 
 
-def make_aux_by_spec(params: spec.RuleParams, updates: Matrix, weights: Sequence[int]) -> bytes:
-    """Return spec.compute_aux of a matrix int32[n, d]: the one that accuses."""
+def make_aux_by_spec(params: spec.RuleParams, updates: Rows, weights: Sequence[int]) -> bytes:
+    """Return spec.compute_aux of n rows int32[d]: the one that accuses."""
     is_of_updates = params.rule in (spec.Rule.KRUM, spec.Rule.MULTI_KRUM, spec.Rule.COMPOSED)
-    return spec.compute_aux(params, updates.tolist() if is_of_updates else [], weights)
+    return spec.compute_aux(params, [row.tolist() for row in updates] if is_of_updates else [], weights)
 
 
 def is_whole(notes: Notes, included: Included) -> bool:
@@ -47,7 +56,7 @@ def check_aggregate(
     notes: Notes, proposal: spec.Proposal, included: Included, aggregate: Aggregate, make_aux: MakeAux
 ) -> NDArray[np.int32] | None:
     """Check (6) to (9) and (11); return the recomputed aggregate, int32[d], if its rule could be applied."""
-    record, matrix = notes.record, np.stack(included.values)
+    record, rows = notes.record, included.values
     params = record.make_rule_params([member.client for member in included.members], included.weights)
     _check_members(notes, proposal, included)
     result = None
@@ -56,11 +65,11 @@ def check_aggregate(
     elif record.task.degree:
         reveals = check_reveals(notes, included)
         if reveals is not None:
-            result = compute_sum(notes, matrix, reveals, proposal.aggregate_root)
+            result = compute_sum(notes, rows, reveals, proposal.aggregate_root)
             _check_root(notes, "7", result, proposal.aggregate_root, record.aggregate, "aggregate")
     else:
-        result = _check_rule(notes, proposal, (params, matrix, included.weights), aggregate, make_aux)
-    _check_matrix(notes, proposal, matrix)
+        result = _check_rule(notes, proposal, (params, rows, included.weights), aggregate, make_aux)
+    _check_matrix(notes, proposal, rows)
     # The step is checked from the proposed aggregate, so that one lie is one finding.
     is_honest = result is not None and _root_of(notes, result) == proposal.aggregate_root
     proposed = result if is_honest else decode_published(record, record.aggregate, proposal.aggregate_root)
@@ -151,7 +160,7 @@ def _check_root(
 ) -> None:
     """Compare a recomputed vector with a root on the chain; name the first coordinate that differs."""
     record = notes.record
-    got = spec.compute_vector_root(values.tolist(), record.task.model_log2)
+    got = spec.compute_chunk_root(values.astype("<i4").tobytes(), spec.WORD_BYTES << record.task.model_log2)
     if got != want:
         where = _first_difference(record, values, want, published, what)
         notes.add(clause, _mismatch(record, got, want, where), record.aggregator)
@@ -171,11 +180,11 @@ def _first_difference(
     return f"{name}coordinate {coordinate}: recomputed {values[coordinate]}, published {theirs[coordinate]} ({what})"
 
 
-def _check_matrix(notes: Notes, proposal: spec.Proposal, matrix: Matrix) -> None:
+def _check_matrix(notes: Notes, proposal: spec.Proposal, rows: Rows) -> None:
     """(8)"""
     log2 = notes.record.task.matrix_log2
-    if commitments.compute_matrix_root(matrix, log2) != proposal.matrix_root:
-        got = spec.compute_matrix_root(matrix.tolist(), log2)
+    if commitments.compute_matrix_root(rows, log2) != proposal.matrix_root:
+        got = spec.compute_matrix_root([row.tolist() for row in rows], log2)
         if got != proposal.matrix_root:
             error = _mismatch(notes.record, got, proposal.matrix_root, "root: matrix")
             notes.add("8", error, notes.record.aggregator)

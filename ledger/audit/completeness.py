@@ -36,9 +36,10 @@ def _check_list(notes: Notes, fetched: Fetched) -> bool:
     if fetched.data is None:
         notes.add("1", make_gap(fetched, "list of commitments", record))
         return False
+    data = bytes(fetched.data)
     try:
-        listed = spec.decode_signed_list(fetched.data)
-        root = spec.compute_list_root(fetched.data)
+        listed = spec.decode_signed_list(data)
+        root = spec.compute_list_root(data)
         rolling = commitments.compute_segments_hash(spec.ZERO_DIGEST, root, len(listed))
         if any(record.segments_hash) and rolling != record.segments_hash:
             what = f"round {record.number}, list of commitments"

@@ -32,13 +32,13 @@ def check_reveals(notes: Notes, included: Included) -> list[spec.Reveal] | None:
 
 
 def compute_sum(
-    notes: Notes, masked: NDArray[np.int32], reveals: Sequence[spec.Reveal], proposed: bytes
+    notes: Notes, masked: Sequence[NDArray[np.int32]], reveals: Sequence[spec.Reveal], proposed: bytes
 ) -> NDArray[np.int32]:
     """Return the sum without the revealed masks, int32[d]: of the fast path if that is the proposed one.
 
-    Args: masked: int32[n, d]. proposed: root of the aggregate on the chain.
+    Args: masked: n rows int32[d]. proposed: root of the aggregate on the chain.
     """
     result = compute_unmasked_sum(masked, reveals)
     if commitments.compute_vector_root(result, notes.record.task.model_log2) == proposed:
         return result
-    return np.array(spec.compute_unmasked_sum(masked.tolist(), reveals), dtype=np.int32)
+    return np.array(spec.compute_unmasked_sum([row.tolist() for row in masked], reveals), dtype=np.int32)

@@ -19,6 +19,8 @@ from types import TracebackType
 from typing import BinaryIO
 
 from ledger.errors import BadProof, NotCanonical, NotFoundError, Oversized, WrongLength
+from ledger.mapped import map_file
+from ledger.spec import Bytes
 
 MAX_BUNDLE_BYTES = (1 << 32) - 1
 MAX_ENTRIES = 65_534
@@ -111,6 +113,16 @@ class Container:
                 raise WrongLength(got=at, want=at + left)
             yield chunk
             at, left = at + len(chunk), left - len(chunk)
+
+    def view(self, name: str) -> memoryview:
+        """Return the content of an entry as a view of the file, which may be closed then.
+
+        Raises: NotFoundError: there is none of that name.
+        """
+        if name not in self.entries:
+            raise NotFoundError(kind="entry", name=name, suggestion="")
+        entry = self.entries[name]
+        return map_file(self._file.fileno())[entry.start : entry.start + entry.size_bytes]
 
     def read(self, name: str, *, max_bytes: int) -> bytes:
         """Return the content of an entry.
@@ -210,7 +222,7 @@ class Staging:
         self._folder = folder
         self.files: dict[str, Staged] = {}
 
-    def add(self, name: str, chunks: Iterable[bytes]) -> Staged:
+    def add(self, name: str, chunks: Iterable[Bytes]) -> Staged:
         """Keep a file under a name, in place of an earlier one."""
         path = self._folder / f"{len(self.files):06}"
         digest, crc, size = hashlib.sha256(), 0, 0

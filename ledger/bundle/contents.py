@@ -115,7 +115,7 @@ def is_disclosed(wanted: Wanted, level: Level, partner: int | None) -> bool:
     return level is Level.PARTNER and (wanted.kind is not Kind.UPDATE or wanted.client == partner)
 
 
-def read_entries(store: BlobReader, wanted: Wanted) -> Iterator[tuple[Cid, bytes]]:
+def read_entries(store: BlobReader, wanted: Wanted) -> Iterator[tuple[Cid, spec.Bytes]]:
     """Yield the entries that stand for a blob: its content, or blocks of what is no file of the profile.
 
     Raises: Unavailable, StoreUnreachable: it cannot be had. BlobCorrupt: the store's copy is not what the CID names.

@@ -31,6 +31,7 @@ from ledger.evidence.state import AccountProof
 from ledger.readers import BlobReader
 from ledger.recorded_chain import RecordedChain
 from ledger.store import Cid
+from ledger.store.unixfs import split_bytes
 
 _HEADERS_PER_REQUEST = 200
 _SLOTS_PER_REQUEST = 200
@@ -216,7 +217,7 @@ class _Creation:
             name = fmt.BLOBS + str(cid)
             if self._request.recipient is None or wanted.kind.is_public:
                 if name not in self._staging.files:
-                    self._staging.add(name, [content])
+                    self._staging.add(name, split_bytes(content, CHUNK_BYTES))
             elif (sealed := fmt.SEALED + str(cid)) not in self._staging.files and name not in self._staging.files:
                 self._staging.add(sealed, [seal(content, cid, self._request.recipient)])
 

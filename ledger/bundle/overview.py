@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ledger import spec
 from ledger.bundle import format as fmt
 from ledger.bundle.chain_evidence import decode_events, read_blocks, read_logs
 from ledger.bundle.check import open_manifest
@@ -199,7 +200,7 @@ def extract_blobs(path: Path, folder: Path, key: X25519PrivateKey | None = None)
     return written
 
 
-def _read(store: BundleStore, wanted: Wanted) -> bytes:
+def _read(store: BundleStore, wanted: Wanted) -> spec.Bytes:
     if wanted.kind.is_public:
         return store.get_block(wanted.cid)
     return store.get(wanted.cid, max_bytes=fmt.MAX_SEALED_BYTES)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from ledger.bundle.format import FORMAT
 from ledger.errors import BlobCorrupt, ConfigurationError, KeyExists, KeyMissing, UsageError, WrongPassword
+from ledger.spec import Bytes
 from ledger.store import Cid
 
 if TYPE_CHECKING:
@@ -25,14 +26,14 @@ OVERHEAD_BYTES = KEY_BYTES + 16
 """What sealing adds: an ephemeral key and an authenticator."""
 
 
-def seal(blob: bytes, cid: Cid, recipient: bytes) -> bytes:
+def seal(blob: Bytes, cid: Cid, recipient: bytes) -> bytes:
     """Return a blob encrypted to a public key; it opens under its own identifier only.
 
     Args: recipient: 32 bytes.
     """
     from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
 
-    return _suite().encrypt(blob, X25519PublicKey.from_public_bytes(recipient), _info(cid))
+    return _suite().encrypt(bytes(blob), X25519PublicKey.from_public_bytes(recipient), _info(cid))
 
 
 def unseal(sealed: bytes, cid: Cid, key: X25519PrivateKey) -> bytes:

@@ -10,6 +10,8 @@ from ledger.bundle.container import Container
 from ledger.bundle.format import BLOBS, SEALED
 from ledger.bundle.sealing import OVERHEAD_BYTES, get_public, unseal
 from ledger.errors import BlobCorrupt, Oversized, Unavailable
+from ledger.mapped import MAPPED_BYTES, forget
+from ledger.spec import Bytes
 from ledger.store import Cid, unixfs
 
 if TYPE_CHECKING:
@@ -35,8 +37,8 @@ class BundleStore:
         """Return the key, where it is that of a reader of encrypted updates: one key file then opens both."""
         return self._key if self._key is not None and get_public(self._key) == public else None
 
-    def get(self, cid: Cid, *, max_bytes: int) -> bytes:
-        """Return a blob; errors as of every content store.
+    def get(self, cid: Cid, *, max_bytes: int) -> Bytes:
+        """Return a blob, a large one as a view of the bundle; errors as of every content store.
 
         Raises: Unavailable: it is not in the bundle, or sealed. BlobCorrupt: the entry is not what the CID names.
         Oversized, NotCanonical, WrongLength: it is no blob that a round may have.
@@ -46,10 +48,12 @@ class BundleStore:
         if size > max(max_bytes, unixfs.MAX_BLOCK_BYTES) + OVERHEAD_BYTES:  # not to be held in memory
             self.verify(name)
             raise Oversized(got=size, want=max_bytes)
-        data = self._read(cid, name)
+        is_open = name.startswith(BLOBS)
+        data = self._container.view(name) if is_open and size > MAPPED_BYTES else self._read(cid, name)
         if cid.matches(data):  # a leaf, or blocks of what is no file of the profile
             return b"".join(unixfs.read_file(cid, self.get_block, max_bytes))
         verify_content(cid, unixfs.split_bytes(data))
+        forget(data)
         if len(data) > max_bytes:
             raise Oversized(got=len(data), want=max_bytes)
         return data
@@ -82,7 +86,7 @@ class BundleStore:
         if digest.digest() != cid.digest:
             verify_content(cid, self._iter_leaves(name))
 
-    def _iter_leaves(self, name: str) -> Iterator[bytes]:
+    def _iter_leaves(self, name: str) -> Iterator[Bytes]:
         for chunk in self._container.chunks(name):
             yield from unixfs.split_bytes(chunk)  # a chunk is a whole number of leaves, but for the last
 
@@ -105,7 +109,7 @@ def parse_blob_name(name: str) -> Cid:
     return Cid.from_text(name.partition("/")[2])
 
 
-def verify_content(cid: Cid, leaves: Iterable[bytes]) -> None:
+def verify_content(cid: Cid, leaves: Iterable[Bytes]) -> None:
     """Return if the profile makes a CID of a content.
 
     Args: leaves: the content in pieces of the profile's length.

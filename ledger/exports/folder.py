@@ -43,7 +43,7 @@ def render(story: Story, *, attester: Ed25519PrivateKey | None = None) -> dict[s
         "README.md": model_card.render(story).encode(),
         "bom.cdx.json": _to_json(cyclonedx.render(story, version=version)),
         "model.safetensors": encode_safetensors(story),
-        "model.vector": story.model,
+        "model.vector": bytes(story.model or b""),
         "prov.jsonld": _to_json(prov.render(story)),
         "provenance.intoto.jsonl" if attester else "provenance.jsonl": b"".join(each + b"\n" for each in statements),
     }

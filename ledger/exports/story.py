@@ -89,7 +89,7 @@ class Story:
     """Root of the model."""
     model_cid: str
     """Where its vector is."""
-    model: bytes | None
+    model: spec.Bytes | None
     """The vector blob (§3.1); None when it is not there or not that of the root."""
 
     @property
@@ -142,7 +142,7 @@ def tell(chain: Chain, store: BlobReader, round_id: int) -> Story:
     )
 
 
-def _is_of(data: bytes | None, root: bytes) -> bool:
+def _is_of(data: spec.Bytes | None, root: bytes) -> bool:
     try:
         return data is not None and spec.decode_vector(data, max_bytes=len(data)).root() == root
     except FedtrailError:
@@ -152,7 +152,7 @@ def _is_of(data: bytes | None, root: bytes) -> bool:
 def _read_script(store: BlobReader, task: spec.Task) -> Script | None:
     raw = fetch_block(store, task.script_digest).data
     try:
-        return None if raw is None else parse_script(raw, name="script")
+        return None if raw is None else parse_script(bytes(raw), name="script")
     except FedtrailError:  # the digest may be of something that is no script of this version
         return None
 

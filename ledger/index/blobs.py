@@ -81,9 +81,10 @@ class _Reader:
 
     def get_block(self, digest: bytes, kind: str) -> bytes | None:
         """Return a blob that is one raw block."""
-        return self._note(fetch_block(self._store, digest), kind) if any(digest) else None
+        data = self._note(fetch_block(self._store, digest), kind) if any(digest) else None
+        return None if data is None else bytes(data)
 
-    def get(self, content: spec.ContentId | None, kind: str) -> bytes | None:
+    def get(self, content: spec.ContentId | None, kind: str) -> spec.Bytes | None:
         """Return a vector."""
         cid = to_cid(content)
         return None if cid is None else self._note(fetch(self._store, cid, self._max_bytes), kind)
@@ -95,7 +96,7 @@ class _Reader:
         if known is None:
             self.get(content, kind)
 
-    def _note(self, fetched: Fetched, kind: str) -> bytes | None:
+    def _note(self, fetched: Fetched, kind: str) -> spec.Bytes | None:
         data = fetched.data
         lost = "missing" if fetched.missing else "corrupt"
         self.found[fetched.cid] = {
@@ -109,14 +110,14 @@ class _Reader:
         return data
 
 
-class _Updates(Mapping[int, bytes]):
+class _Updates(Mapping[int, spec.Bytes]):
     """Updates of a manifest by client, each fetched when it is asked for: a round may not fit into memory."""
 
     def __init__(self, reader: _Reader, manifest: spec.Manifest) -> None:
         self._reader = reader
         self._contents = {entry.client: entry.content for entry in manifest.entries}
 
-    def __getitem__(self, client: int) -> bytes:
+    def __getitem__(self, client: int) -> spec.Bytes:
         data = self._reader.get(self._contents[client], "update")
         if data is None:
             raise KeyError(client)

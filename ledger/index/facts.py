@@ -31,7 +31,7 @@ def rows_of(event: Event) -> Iterator[Row]:
 
 
 def rows_of_manifest(
-    event: Event, manifest: spec.Manifest, updates: Mapping[int, bytes] | None = None
+    event: Event, manifest: spec.Manifest, updates: Mapping[int, spec.Bytes] | None = None
 ) -> Iterator[Row]:
     """Yield what the manifest of a Proposed or Abandoned event says: where blobs are, what clients published.
 
@@ -56,7 +56,7 @@ def rows_of_list(event: Event, members: Iterable[spec.SignedMember]) -> Iterator
         yield "x_update", make_commitment(event.args["round_id"], member.client, member.commitment)
 
 
-def _read_update(data: bytes | None) -> dict[str, object]:
+def _read_update(data: spec.Bytes | None) -> dict[str, object]:
     if data is None:
         return {}
     try:
@@ -64,4 +64,4 @@ def _read_update(data: bytes | None) -> dict[str, object]:
     except FedtrailError:
         return {}
     # Over the coordinates alone: the header names client and round, so no two whole blobs are equal.
-    return {"n_samples": blob.header.num_examples, "digest": to_hex(keccak(blob.payload))}
+    return {"n_samples": blob.header.num_examples, "digest": to_hex(keccak(bytes(blob.payload)))}

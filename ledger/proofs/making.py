@@ -205,7 +205,7 @@ class Prover:
             raise found.problem or Unavailable(
                 cid=found.cid, found=0, stores=1, seconds=0, consequence="; it is the round's list of commitments"
             )
-        return [spec.encode_signed_list([entry]) for entry in spec.decode_signed_list(found.data)]
+        return [spec.encode_signed_list([entry]) for entry in spec.decode_signed_list(bytes(found.data))]
 
     def _find_place(self, history: Sequence[Event], member: spec.Member) -> Place | None:
         """Return where a commitment is among those that a proposal calls included; None if it is not.
@@ -233,7 +233,8 @@ class Prover:
 
     def _find_list(self, history: Sequence[Event]) -> bytes | None:
         posted = next((event for event in history if event.name == "RootCommitted"), None)
-        return fetch_block(self.store, posted.args["list_id"]).data if posted is not None else None
+        data = fetch_block(self.store, posted.args["list_id"]).data if posted is not None else None
+        return None if data is None else bytes(data)
 
     def _find_heads(self, round_id: int, task_id: int, last: int) -> HeadChain:
         """Return the task's head before a round, and what was finalised after it up to a block."""

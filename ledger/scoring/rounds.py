@@ -120,8 +120,8 @@ def score_updates(
 ) -> dict[str, Sheet]:
     """Return every score but trust of the updates of a round.
 
-    Args: clients: n ids. updates: n rows int32[d]. aggregate: int32[d], what the rule made of them. step: int32[d], what
-    the round before added; None for the first. weights: n integers ≥ 0. bound: coordinates are clamped to it.
+    Args: clients: n ids. updates: n rows int32[d]. aggregate: int32[d], what the rule made of them. step: int32[d],
+    what the round before added; None for the first. weights: n integers ≥ 0. bound: coordinates are clamped to it.
     """
     n = len(updates)
     last = np.zeros_like(aggregate) if step is None else step

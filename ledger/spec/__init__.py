@@ -199,6 +199,7 @@ from ledger.spec.rounds import (
     start_task,
 )
 from ledger.spec.rules import (
+    COORDINATEWISE,
     RULE_NAMES,
     Rule,
     RuleParams,
@@ -269,6 +270,7 @@ __all__ = [
     "AVAILABLE_TYPE",
     "BOARD_NAME",
     "COMMITMENT_TYPE",
+    "COORDINATEWISE",
     "DELTA_UNITS",
     "DIGEST_BYTES",
     "DOMAIN_VERSION",
@@ -307,6 +309,7 @@ __all__ = [
     "WORD_BYTES",
     "ZERO_DIGEST",
     "BadProof",
+    "Bytes",
     "CommitMode",
     "Composition",
     "ContentId",
@@ -480,6 +483,7 @@ __all__ = [
     "saturate32",
     "select_lowest",
     "split_chunks",
+    "split_vector",
     "start_task",
     "verify_header",
     "verify_inclusion",

@@ -89,7 +89,7 @@ class VectorBlob:
     """The header as decoded."""
     payload: Bytes
     """4 * size bytes."""
-    seed_table: Bytes = b""
+    seed_table: bytes = b""
     """Of a masked update: its seed table, 36 bytes a line; empty of any other vector."""
 
     def values(self) -> list[int]:
@@ -145,7 +145,7 @@ def decode_vector(data: Bytes, *, max_bytes: int) -> VectorBlob:
     if len(data) < header.size_bytes:
         raise WrongLength(got=len(data), want=header.size_bytes)
     _verify_seed_bytes(header, len(data) - header.size_bytes)
-    payload, seed_table = data[HEADER_BYTES : header.size_bytes], data[header.size_bytes :]
+    payload, seed_table = data[HEADER_BYTES : header.size_bytes], bytes(data[header.size_bytes :])
     return VectorBlob(header=header, payload=payload, seed_table=seed_table)
 
 

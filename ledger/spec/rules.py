@@ -33,6 +33,8 @@ class Rule(enum.IntEnum):
     COMPOSED = 7
 
 
+COORDINATEWISE = frozenset({Rule.SUM32, Rule.MEAN, Rule.WEIGHTED_MEAN, Rule.MEDIAN, Rule.TRIMMED_MEAN})
+"""Rules that may be applied to some coordinates at a time."""
 RULE_NAMES = {
     "sum32": Rule.SUM32,
     "mean": Rule.MEAN,

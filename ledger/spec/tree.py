@@ -44,7 +44,7 @@ def hash_node(left: bytes, right: bytes) -> bytes:
     return hashlib.sha256(b"\x01" + left + right).digest()
 
 
-def split_chunks(data: Bytes, chunk_bytes: int) -> list[Bytes]:
+def split_chunks(data: bytes, chunk_bytes: int) -> list[bytes]:
     """Return data cut into pieces of chunk_bytes, the last one possibly short; empty data is one empty chunk."""
     return [data[i : i + chunk_bytes] for i in range(0, len(data), chunk_bytes)] or [b""]
 
@@ -68,7 +68,9 @@ def compute_next_level(level: list[bytes]) -> list[bytes]:
 
 def compute_chunk_root(data: Bytes, chunk_bytes: int) -> bytes:
     """Return the chunk-tree root of data cut into chunks of chunk_bytes."""
-    return compute_root([hash_leaf(chunk) for chunk in split_chunks(data, chunk_bytes)])
+    view = memoryview(data)  # whose slices are no copies
+    starts = range(0, max(len(view), 1), chunk_bytes)
+    return compute_root([hash_leaf(view[start : start + chunk_bytes]) for start in starts])
 
 
 def compute_vector_root(values: Sequence[int], leaf_log2: int) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ledger.store.cid import Cid, Codec
-from ledger.store.content import BlobStat, ContentStore
+from ledger.store.content import BlobStat, Content, ContentStore
 from ledger.store.embedded import EmbeddedStore
 from ledger.store.unixfs import PROFILE
 
@@ -33,4 +33,4 @@ def open_store(
     return KuboStore(ipfs, timeout_seconds=timeout_seconds, authorization=authorization)
 
 
-__all__ = ["PROFILE", "BlobStat", "Cid", "Codec", "ContentStore", "EmbeddedStore", "open_store"]
+__all__ = ["PROFILE", "BlobStat", "Cid", "Codec", "Content", "ContentStore", "EmbeddedStore", "open_store"]

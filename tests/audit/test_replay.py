@@ -275,8 +275,8 @@ def test_a_round_without_a_proposal_has_nothing_to_replay() -> None:
 
 
 def test_a_wrong_fast_path_accuses_nobody() -> None:
-    def broken(params: spec.RuleParams, updates: np.ndarray, examples: object) -> np.ndarray:
-        return np.zeros(updates.shape[1], dtype=np.int32)
+    def broken(params: spec.RuleParams, updates: list[np.ndarray], examples: object) -> np.ndarray:
+        return np.zeros(len(updates[0]), dtype=np.int32)
 
     assert replay(RoundMaker().record(), broken).verdict is Verdict.PASS
 

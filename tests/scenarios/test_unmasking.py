@@ -122,7 +122,7 @@ def test_defended_of_an_honest_masked_round_nothing_can_be_proved(world, masked,
     assert aggregate.tolist() == [spec.wrap32(sum(column)) for column in zip(*plain, strict=True)]
     assert round_.find_fault() is None
     for coordinate in (0, 7, 8, 33, SIZE - 1):
-        opening = disputes.encode_matrix_opening(evidence.matrix, MATRIX_LOG2, coordinate)
+        opening = disputes.encode_matrix_opening(evidence.rows, MATRIX_LOG2, coordinate)
         proofs = [
             unmask_disputes.prove_unmasking(evidence, coordinate, aggregate=aggregate),
             unmask_disputes.prove_unmasking_direct(evidence, coordinate, aggregate=aggregate),
