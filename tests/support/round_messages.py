@@ -79,7 +79,7 @@ def play_round(world: World) -> Iterator[Message]:
     round_.silent.add(4)
     round_.leave_out(client_4=UNAVAILABLE)
     statements = [_sign_statement(world, round_, attestor) for attestor in list(world.attestors)[:_THRESHOLD]]
-    yield reading("statement of an attestor", statements[0], lambda data: _read_statement(world, round_, data))
+    yield reading("statement of an attestor", statements[0], lambda data: read_statement(world, round_, data))
     signed = {at: decode_signed(each).signature for at, each in enumerate(statements)}
     made = availability.make_certificate(_list_excluded(round_), signed)
     world.wait_until(world.chain.get_round(round_.round_id).data_end + 1)
@@ -125,7 +125,7 @@ def _sign_statement(world: World, round_: StagedRound, attestor: int) -> bytes:
     return encode_signed(Signed(attestor=attestor, statement=said, signature=signature))
 
 
-def _read_statement(world: World, round_: StagedRound, data: bytes) -> Signed:
+def read_statement(world: World, round_: StagedRound, data: bytes) -> Signed:
     signed = decode_signed(data)
     digest = signed.statement.compute_digest(world.chain.contracts.board_domain_separator, round_.round_id)
     signer = world.attestors.get(signed.attestor)
@@ -153,7 +153,7 @@ def _list_published(world: World, round_: StagedRound, data_id: bytes) -> Iterat
         entries=tuple(entry for entry in manifest.entries if entry.content is not None),
     )
     data = spec.encode_manifest(listed)
-    yield reading("list of publications", data, lambda changed: _read_publications(record, changed))
+    yield reading("list of publications", data, lambda changed: read_publications(record, changed))
     member, entry = record.members[0], manifest.entries[0]
     update = record.updates[member.client].data or b""
     yield reading("update", update, lambda changed: judge_update(record, member, fetched(changed))[1].tobytes())
@@ -165,7 +165,7 @@ def _list_published(world: World, round_: StagedRound, data_id: bytes) -> Iterat
         yield _storing(world, kind, cid)
 
 
-def _read_publications(record: RoundRecord, data: bytes) -> list[Any]:
+def read_publications(record: RoundRecord, data: bytes) -> list[Any]:
     """Return who said where its update is, as attestors and aggregators read it: reasons mean nothing there."""
     listed = spec.decode_manifest(data)
     if (listed.domain_separator, listed.round_id) != (record.domain_separator, record.round_id):
@@ -192,16 +192,16 @@ def play_listed_round(world: World) -> Iterator[Message]:
     round_ = world.open(mode=spec.CommitMode.ROOT_ONLY)
     entries = [round_.entry(client) for client in round_.clients]
     batch = spec.encode_signed_list(entries)
-    yield reading("list of commitments", batch, lambda data: _read_list(world, round_.round_id, data))
+    yield reading("list of commitments", batch, lambda data: read_list(world, round_.round_id, data))
     named = {"round_id": round_.round_id, "client": 1, "commitment": entries[0].commitment}
     digest = spec.compute_receipt_digest(domain_separator=world.chain.domain_separator, **named)  # type: ignore[arg-type]
     signature = signing.sign_digest(world.people.aggregator, digest)
     receipt = encode_commitment(SignedCommitment(**named, signature=signature))  # type: ignore[arg-type]
-    yield reading("receipt", receipt, lambda data: _read_receipt(world, round_.round_id, data))
+    yield reading("receipt", receipt, lambda data: read_receipt(world, round_.round_id, data))
     round_.commit()
 
 
-def _read_list(world: World, round_id: int, data: bytes) -> list[Any]:
+def read_list(world: World, round_id: int, data: bytes) -> list[Any]:
     entries = spec.decode_signed_list(data)
     for entry in entries:
         named = {"round_id": round_id, "client": entry.client, "commitment": entry.commitment}
@@ -210,7 +210,7 @@ def _read_list(world: World, round_id: int, data: bytes) -> list[Any]:
     return list(entries)
 
 
-def _read_receipt(world: World, round_id: int, data: bytes) -> SignedCommitment:
+def read_receipt(world: World, round_id: int, data: bytes) -> SignedCommitment:
     said = decode_commitment(data)
     if said.round_id != round_id:
         raise spec.WrongRound(got=said.round_id, want=round_id)
