@@ -19,8 +19,9 @@ import time
 import traceback
 from collections import Counter
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -66,28 +67,37 @@ def _on_alarm(*_: object) -> None:
     raise Hang
 
 
+@cache
 def load_standalone() -> Any:
-    """Return the lone verifier as a module. Both get a library's Keccak that remembers what it has hashed."""
+    """Return the lone verifier as a module.
+
+    Both get a library's Keccak, and remember what they have hashed and decoded: most of a mutant is as it was.
+    """
     import importlib
 
     from eth_hash.auto import keccak
     from eth_utils import crypto
 
     import ledger.bundle.check  # noqa: F401  # what the package's verifier needs is loaded with it
-    from ledger.evidence import headers
+    from ledger.bundle import chain_evidence
+    from ledger.evidence import headers, receipts, rlp, state, trie
     from ledger.spec.keccak import keccak256
 
-    remembered = lru_cache(maxsize=1 << 15)(keccak)
-    headers._make_mask = lru_cache(maxsize=1 << 10)(headers._make_mask)
+    hash_once = lru_cache(maxsize=1 << 15)(keccak)
     for name, loaded in list(sys.modules.items()):
         for attribute, slow in (("keccak256", keccak256), ("keccak", crypto.keccak)):
             if name.startswith("ledger.") and getattr(loaded, attribute, None) is slow:
-                setattr(loaded, attribute, remembered)
+                setattr(loaded, attribute, hash_once)
+    headers._make_mask = lru_cache(maxsize=1 << 10)(headers._make_mask)
+    chain_evidence.decode_header = lru_cache(maxsize=1 << 14)(headers.decode_header)
+    remembering = SimpleNamespace(**vars(rlp) | {"decode": lru_cache(maxsize=1 << 14)(rlp.decode)})
+    for reading in (headers, receipts, state, trie):  # not the module itself: forgeries change what it decodes
+        reading.rlp = remembering  # type: ignore[attr-defined]
     sys.path.append(str(ROOT / "ledger" / "bundle"))
     lone = importlib.import_module("verify")
     parts = [part for name, part in sys.modules.items() if name == "verify" or name.startswith("verify_")]
-    for name in ("keccak", "bloom_mask", "is_signed25519"):
-        quick = remembered if name == "keccak" else lru_cache(maxsize=1 << 10)(getattr(lone, name))
+    for name in ("keccak", "bloom_mask", "is_signed25519", "parse_rlp", "decode_header"):
+        quick: Any = hash_once if name == "keccak" else lru_cache(maxsize=1 << 14)(getattr(lone, name))
         for part in (part for part in parts if hasattr(part, name)):
             setattr(part, name, quick)
     return lone
@@ -223,6 +233,8 @@ def main(arguments: list[str]) -> int:
         with multiprocessing.get_context("spawn").Pool(options.processes) as pool:
             for done in pool.imap_unordered(_work, jobs):
                 total.add(done)
+                for finding in done.findings:
+                    print(json.dumps(finding), file=sys.stderr, flush=True)
                 if total.inputs % 5000 < 250:
                     print(f"{total.inputs} inputs, {len(total.findings)} findings", file=sys.stderr, flush=True)
                 if time.monotonic() - began > options.max_seconds:

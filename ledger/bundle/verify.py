@@ -25,6 +25,7 @@ import mmap
 import re
 import sys
 import zlib
+from collections import deque
 from pathlib import Path
 
 sys.path.append(str(Path(__file__).resolve().parent))  # python3 -I leaves it out; it comes last, so it hides nothing
@@ -222,15 +223,18 @@ class Bundle:
     def check_receipts(self):
         """4: the blocks that matter have all their receipts, no other block has any."""
         masks = [bloom_mask(address) for address in self.contracts.values()]
-        waiting = dict.fromkeys(number for number, header in self.blocks.items() if may_hold(header.bloom, masks))
-        total, addresses, before = len(waiting), set(self.contracts.values()), -1
+        waiting = [number for number, header in self.blocks.items() if may_hold(header.bloom, masks)]
+        waiting, total, addresses = deque(waiting), len(waiting), set(self.contracts.values())
+        missing = "incomplete: the receipts of block {} are not in the bundle"
         for raw in self.items("chain/receipts.rlp", 1 << 25):
             number, receipts = parse_rlp(raw)
             require(isinstance(receipts, list), "FT703", "malformed receipts")
             number = to_int(number)
-            require(number in waiting and number > before, "FT703", f"receipts of block {number} where none belong")
-            del waiting[number]
-            root, before = list_root(receipts), number
+            while waiting and waiting[0] < number:
+                self.find("receipts", "FT705", missing.format(waiting.popleft()))
+            require(waiting and waiting[0] == number, "FT703", f"receipts of block {number} where none belong")
+            waiting.popleft()
+            root = list_root(receipts)
             if root == self.blocks[number].receipts_root:
                 logs = [log for receipt in receipts for log in decode_logs(receipt)]
                 self.logs += [Log(number, at, *log) for at, log in enumerate(logs) if log[0] in addresses]
@@ -238,7 +242,7 @@ class Bundle:
                 told = f"{root.hex()}, its header says {self.blocks[number].receipts_root.hex()}"
                 self.find("receipts", "FT703", f"proof invalid: the receipts of block {number} give root {told}")
         for number in waiting:
-            self.find("receipts", "FT705", f"incomplete: the receipts of block {number} are not in the bundle")
+            self.find("receipts", "FT705", missing.format(number))
         return f"of {total} blocks, {len(self.logs)} events"
 
     def check_events(self):
