@@ -73,8 +73,7 @@ class Workload:
         self.template = self.model.state_dict()
         self.layout: Layout = layout_of(self.template)
         self.config = TrainingConfig(**script.training.model_dump())
-        # Nobody can divide a masked sum: every client does before, by the number of clients that may be in it.
-        self.divisor = script.clients.count if script.masking is not None else 1
+        self.divisor = script.divisor
         self._models: dict[int, Vector] = {}
         self._agreed: tuple[tuple[int, bytes], dict[int, NDArray[np.float32]]] | None = None
 

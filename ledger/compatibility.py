@@ -133,6 +133,23 @@ PAIRS = (
         applies=lambda c: c.masked and c.groups > 1 and not c.averages and 2 * c.f < c.groups,
     ),
     Pair(
+        first="groups of masked clients",
+        second="distributed or central noise",
+        answer=Answer.NO,
+        why="epsilon is that of one sum with everybody's noise; the sum of a group is seen with its members' alone",
+        nearest="one group, or mechanism: local",
+        applies=lambda c: c.masked and c.groups > 1 and c.noise in ("distributed", "central"),
+    ),
+    Pair(
+        first="secure aggregation",
+        second="attestors of availability",
+        answer=Answer.NO,
+        why="a demand for leaves is answered with leaves alone, but what a client committed to under masks needs the "
+        "root of its seeds, too: honest attestors and clients could not answer, and would lose their stake",
+        nearest="masking without attestors: that an update was unavailable is then the aggregator's word",
+        applies=lambda c: c.masked and c.certified,
+    ),
+    Pair(
         first="secure aggregation or homomorphic encryption",
         second="validation of single updates",
         answer=Answer.NO,

@@ -67,8 +67,12 @@ def raw_cid(digest: bytes) -> Cid:
 
 
 def get_max_bytes(task: spec.Task) -> int:
-    """Return the largest vector blob of a task that is read: its size, and the allowance for trailing bytes."""
-    return spec.compute_max_bytes(task.size, task.degree)
+    """Return the largest vector blob of a task that is read: its size, and the allowance for trailing bytes.
+
+    Whether updates of a composed rule are masked only the layout says: there is room for any table of seeds.
+    """
+    degree = spec.MAX_PEERS if task.rule is spec.Rule.COMPOSED else task.degree
+    return spec.compute_max_bytes(task.size, degree)
 
 
 def fetch(store: BlobReader, cid: Cid | None, max_bytes: int) -> Fetched:
@@ -158,6 +162,7 @@ def load_round(chain: ChainReader, store: BlobReader, round_id: int) -> RoundRec
         stakes=chain.get_stakes_at(clients, view.opened_at - 1) if task.wei_per_weight else {},
         layout=layout,
         readership=readership,
+        opening_hash=opened.block_hash,
         block=where.block,
         block_hash=where.block_hash,
         # Nobody counts an accumulated round before its proposal does.

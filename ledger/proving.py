@@ -218,6 +218,8 @@ def _prove_aggregate(evidence: _Evidence) -> Proof:
     task, claim, aggregate = evidence.record.task, evidence.claim, evidence.aggregate
     if task.degree:
         return _prove_unmasking(evidence, aggregate)
+    if evidence.record.masking:
+        raise NotFoundError("no court judges a rule over the means of masked groups: a replay shows what is wrong")
     params, rows, weights = evidence.params, evidence.rows, evidence.weights
     honest = aggregate_by_spec(params, rows, weights)
     coordinate = int(np.flatnonzero(honest != aggregate)[0])
@@ -256,6 +258,8 @@ def _prove_selection(evidence: _Evidence, coordinate: int) -> Proof:
 
 def _prove_matrix(evidence: _Evidence) -> Proof:
     """Of the leaves that were shown, the first that holds another value than a client's update."""
+    if evidence.record.masking:
+        raise NotFoundError("no court opens the updates of masked groups: a replay shows that the matrix is wrong")
     task, rows = evidence.record.task, evidence.rows
     width = 1 << task.matrix_log2
     for leaf, opening in sorted(evidence.shown.items()):

@@ -110,12 +110,37 @@ class RoundRecord:
     """Whom updates are sealed to; None where they are stored as they are. What `updates` holds was opened."""
     previous_aggregate: Fetched = NOTHING
     """That aggregate; not asked for where the task's validation does not compare with it."""
+    opening_hash: bytes = spec.ZERO_DIGEST
+    """Hash of the block in which the round was opened: of it follow the groups of masked clients."""
 
     @property
     def members(self) -> tuple[spec.Member, ...]:
         """The commitment that counts of every client, in rising client id."""
         arrived = [spec.Member(client=e.client, commitment=e.commitment) for part in self.segments for e in part]
         return tuple(sorted(spec.distinct_members(arrived)))
+
+    @property
+    def masking(self) -> spec.Masking | None:
+        """How clients mask in groups (docs/protocol.md §11.13); None in any other task, or where nobody can read it."""
+        text = self.layout.term("masking") if self.layout and self.task.rule is spec.Rule.COMPOSED else None
+        try:
+            masking = None if text is None else spec.decode_masking(text)
+        except spec.NotCanonical:
+            return None
+        return masking if masking and masking.is_grouped else None
+
+    @property
+    def degree(self) -> int:
+        """Most peers of a client of a masked round; 0 where updates are not masked."""
+        return self.masking.degree if self.masking else self.task.degree
+
+    @property
+    def groups(self) -> spec.Groups:
+        """The groups in which clients mask; none in a task without."""
+        if self.masking is None:
+            return ()
+        beacon = spec.compute_beacon(self.domain_separator, self.round_id, self.opening_hash)
+        return spec.draw_groups(self.masking.roster, self.masking.groups, beacon)
 
     def make_rule_params(self, clients: Sequence[int], weights: Sequence[int]) -> spec.RuleParams:
         """Return the rule of this round; of a composed one with its stages, where the layout is there to name them.

@@ -72,13 +72,13 @@ def score_task(chain: ChainReader, store: BlobReader, task_id: int) -> Iterator[
 
     Raises: the first finding of a round whose replay does not pass; Unavailable.
     """
-    if not can_be_scored(chain.get_task(task_id)):
-        return
     standing = Standing()
     for event in chain.events(names=("RoundOpened",), task_id=task_id):
         round_id = int(event.args["round_id"])
         if chain.get_round(round_id).phase is spec.Phase.FINALISED:
             record = load_round(chain, store, round_id)
+            if not can_be_scored(record):
+                return
             report = replay(record)
             report.raise_for_status()
             scores, standing = score_round(record, standing)

@@ -8,13 +8,12 @@ from dataclasses import dataclass, replace
 from fl.federation.attestors import find_certified
 from fl.federation.clients import Publication
 from fl.federation.context import Context, Roster, RoundPlan, header_of
-from fl.federation.masking import Masks, unmask
+from fl.federation.masking import Masks, find_lost, unmask
 from fl.federation.sealing import read_as
 from fl.workload import Vector
 from ledger import commitments, spec
 from ledger.aggregation import aggregate, apply_model_step, compute_aux
-from ledger.aggregation.masks import compute_unmasked_sum
-from ledger.audit import is_published, judge_cohort, judge_update, read_seed_table, reason_of
+from ledger.audit import aggregate_masked, is_published, judge_cohort, judge_update, read_seed_table, reason_of
 from ledger.errors import BlobCorrupt, ChainError, FedtrailError, NotAReader, Unavailable, UnmaskingFailed
 from ledger.history import fetch_update, load_round, to_cid, to_content
 from ledger.readers import BlobReader
@@ -30,8 +29,8 @@ _GONE = 801
 class Collected:
     """What the aggregator has in its hands when the data phase is over."""
 
-    task: spec.Task
-    """The round's task."""
+    record: RoundRecord
+    """What chain and store said of the round when it was collected."""
     entries: tuple[spec.ManifestEntry, ...]
     """One for each committed client, in rising id."""
     members: tuple[spec.Member, ...]
@@ -44,6 +43,11 @@ class Collected:
     """The round's rule."""
     tables: Mapping[int, tuple[spec.SeedLine, ...]]
     """Seed table by included client, in a masked task."""
+
+    @property
+    def task(self) -> spec.Task:
+        """The round's task."""
+        return self.record.task
 
     @property
     def exclusions(self) -> tuple[tuple[int, int], ...]:
@@ -83,7 +87,7 @@ def collect(ctx: Context, roster: Roster, plan: RoundPlan, publications: Mapping
     weights = [record.compute_weight(m.client, count) for m, count in zip(members, counts, strict=True)]
     tables = {m.client: read_seed_table(record, blob) for m, (blob, _) in zip(members, updates, strict=True)}
     return Collected(
-        task=record.task,
+        record=record,
         entries=tuple(entries),
         members=tuple(members),
         rows=tuple(values for _, values in updates),
@@ -129,6 +133,7 @@ def propose(
     if masks is not None and len(collected.members) >= collected.task.quorum:
         try:
             reveals = unmask(ctx, roster, plan, masks, collected.tables)
+            collected = _without(collected, find_lost(ctx, plan))
         except UnmaskingFailed as error:
             silent = error.detail["silent"]
             collected = _without(collected, silent if isinstance(silent, list) else [])
@@ -166,15 +171,23 @@ def propose(
 def _without(collected: Collected, silent: Collection[int]) -> Collected:
     """Return what is left without clients of whom the aggregator could not get what removes their masks."""
     entries = [replace(e, reason=_GONE) if e.client in silent else e for e in collected.entries]
-    members = [member for member in collected.members if member.client not in silent]
-    return replace(collected, entries=tuple(entries), members=tuple(members))
+    slots = [slot for slot, member in enumerate(collected.members) if member.client not in silent]
+    return replace(
+        collected,
+        entries=tuple(entries),
+        members=tuple(collected.members[slot] for slot in slots),
+        rows=tuple(row for slot, row in enumerate(collected.rows) if slot in slots),
+        weights=tuple(collected.weights[slot] for slot in slots),
+        tables={client: table for client, table in collected.tables.items() if client not in silent},
+    )
 
 
 def _compute(
     ctx: Context, plan: RoundPlan, collected: Collected, reveals: Sequence[spec.Reveal], *, is_honest: bool
 ) -> tuple[Vector, Vector]:
-    if collected.task.degree:
-        result = compute_unmasked_sum(collected.rows, reveals)
+    if collected.record.degree:
+        clients = [member.client for member in collected.members]
+        result = aggregate_masked(collected.record, clients, collected.rows, reveals)
     else:
         result = aggregate(collected.params, collected.rows, collected.weights)
     for event in ctx.script.events:

@@ -104,8 +104,8 @@ def _make_update(
         raise spec.NonFinite(tensor=ctx.workload.layout.names[0], count=1)
     seeds = None if masks is None else masks.get_seeds(party.participant)
     update = ctx.workload.compute_update(client, plan.number, plan.base)
-    if seeds is not None:
-        return _keep_masked(ctx, plan, party, update, seeds)
+    if masks is not None and seeds is not None:
+        return _keep_masked(ctx, plan, party, update, seeds, masks.setting.expansion)
     header = header_of(
         ctx,
         spec.Kind.UPDATE,
@@ -130,11 +130,16 @@ def _make_update(
 
 
 def _keep_masked(
-    ctx: Context, plan: RoundPlan, party: Party, update: LocalUpdate, seeds: Mapping[int, bytes]
+    ctx: Context,
+    plan: RoundPlan,
+    party: Party,
+    update: LocalUpdate,
+    seeds: Mapping[int, bytes],
+    expansion: spec.Expansion,
 ) -> dict[str, object]:
     """Keep the update under masks; nobody learns how many examples it was trained on, since all weigh the same."""
     header = header_of(ctx, spec.Kind.MASKED, round_id=plan.round_id, client=party.participant, num_examples=1)
-    values, table = apply_masks(update.values, party.participant, seeds), spec.make_seed_table(seeds)
+    values, table = apply_masks(update.values, party.participant, seeds, expansion), spec.make_seed_table(seeds)
     cid = ctx.outbox.put(spec.encode_vector(header, values.astype("<i4").tobytes(), spec.encode_seed_table(table)))
     root = commitments.compute_vector_root(values, header.leaf_log2)
     commitment = spec.compute_commitment(

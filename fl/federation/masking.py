@@ -12,11 +12,11 @@ import json
 import os
 import tempfile
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from fl.federation.context import Context, Roster, RoundPlan
-from fl.privacy.secagg import Answer, Masker, Received, Setting, Unmasker, compute_beacon, decode_answer
+from fl.privacy.secagg import Answer, Masker, Received, Setting, Unmasker, decode_answer
 from fl.privacy.secagg.client import compute_survivors_digest
 from fl.workload import find_silent
 from ledger import spec
@@ -105,12 +105,15 @@ def _read_setting(ctx: Context, roster: Roster, plan: RoundPlan) -> Setting:
     return Setting(
         domain_separator=domain,
         round_id=plan.round_id,
-        beacon=compute_beacon(domain, plan.round_id, opened.block_hash),
+        beacon=spec.compute_beacon(domain, plan.round_id, opened.block_hash),
         roster=masking.roster,
         keys={client: view.key for client, view in found.items() if view is not None},
-        degree=ctx.script.rule_param,
+        degree=masking.degree or ctx.script.rule_param,
         threshold=masking.threshold,
         quorum=ctx.script.quorum,
+        group_count=masking.groups,
+        least=masking.least,
+        expansion=masking.expansion,
     )
 
 
@@ -119,8 +122,19 @@ def make_term(ctx: Context, roster: Roster) -> spec.Masking:
     section, clients = ctx.script.masking, roster.clients
     if section is None:
         raise ValueError("the script has no section 'masking'")
-    participants = tuple(sorted(party.participant for party in clients))
-    return spec.Masking(threshold=section.get_threshold(len(clients)), roster=participants)
+    term = spec.Masking(
+        threshold=section.get_threshold(len(clients)),
+        roster=tuple(sorted(party.participant for party in clients)),
+    )
+    if not section.is_grouped:
+        return term
+    return replace(
+        term,
+        degree=section.get_degree(len(clients)),
+        groups=section.groups,
+        least=section.min_group,
+        expansion=spec.Expansion(section.masks),
+    )
 
 
 def _make_masker(masks: Masks, roster: Roster, client: int) -> Masker:
@@ -137,13 +151,14 @@ def _make_masker(masks: Masks, roster: Roster, client: int) -> Masker:
 
 
 def unmask(ctx: Context, roster: Roster, plan: RoundPlan, masks: Masks, tables: Tables) -> list[spec.Reveal]:
-    """Return the seeds that the proposal must reveal.
+    """Return the seeds that the proposal must reveal; of groups that are lost (`find_lost`) none.
 
     The aggregator first says on the chain whose updates are in the sum. Every client reads that there, and what it
     hands out depends on nothing else. What came out is written down: a run that goes on asks nobody again.
 
-    Args: tables: seed table by client whose update is in the sum.
-    Raises: UnmaskingFailed: its `detail["silent"]` names the clients that did not answer.
+    Args: tables: seed table by client whose update could be had.
+    Raises: UnmaskingFailed: too few groups are left, or updates; its `detail["silent"]` names the clients that did not
+        answer.
     """
     key = ctx.key(*plan.key("unmask"))
     kept = ctx.journal.get_note(key)
@@ -155,16 +170,37 @@ def unmask(ctx: Context, roster: Roster, plan: RoundPlan, masks: Masks, tables: 
     return spec.decode_reveals(bytes.fromhex(str(kept["reveals"])))
 
 
+def find_lost(ctx: Context, plan: RoundPlan) -> list[int]:
+    """Return the clients of groups whose masks could not be removed, after `unmask`: the others go on without."""
+    kept = ctx.journal.get_note(ctx.key(*plan.key("unmask"))) or {}
+    return list(kept.get("lost", ()))
+
+
 def _ask(ctx: Context, roster: Roster, plan: RoundPlan, masks: Masks, tables: Tables) -> dict[str, object]:
-    unmasker = Unmasker(setting=masks.setting, hellos=masks.hellos, tables=tables)
-    _state_survivors(ctx, plan, tables)
-    answers = _collect_answers(ctx, roster, plan, masks, unmasker)
-    try:
-        reveals = unmasker.recover(answers)
-    except UnmaskingFailed as error:
-        silent = sorted(set(tables) - {answer.client for answer in answers})
-        return {"what": str(error.detail["what"]), "silent": silent}
-    return {"reveals": spec.encode_reveals(reveals).hex()}
+    setting = masks.setting
+    asked = {c: table for c, table in tables.items() if len(setting.select_group(c, tables)) >= setting.least}
+    problem, answers, reveals = _find_shortage(ctx, setting, asked), list[Answer](), list[spec.Reveal]()
+    if not problem:
+        unmasker = Unmasker(setting=setting, hellos=masks.hellos, tables=asked)
+        _state_survivors(ctx, plan, asked)
+        answers = _collect_answers(ctx, roster, plan, masks, unmasker)
+        reveals, failed = unmasker.recover_groups(answers)
+        asked = {client: table for client, table in asked.items() if client not in failed}
+        why = next((f": {error.detail['what']}" for error in failed.values()), "")
+        problem = _find_shortage(ctx, setting, asked) + why if _find_shortage(ctx, setting, asked) else ""
+    if problem:
+        return {"what": problem, "silent": sorted(set(tables) - {answer.client for answer in answers})}
+    return {"reveals": spec.encode_reveals(reveals).hex(), "lost": sorted(set(tables) - set(asked))}
+
+
+def _find_shortage(ctx: Context, setting: Setting, clients: Collection[int]) -> str:
+    """Return what clients whose masks can be removed are too few for; nothing where they suffice."""
+    groups = sum(not set(group).isdisjoint(clients) for group in setting.groups)
+    want = ctx.script.rule_param if setting.least else 1
+    if groups < want:
+        return f"{groups} groups of enough clients are left, {want} are needed"
+    is_short = len(clients) < setting.quorum
+    return f"{len(clients)} updates are in the sum, {setting.quorum} are needed" if is_short else ""
 
 
 def _state_survivors(ctx: Context, plan: RoundPlan, tables: Collection[int]) -> None:

@@ -14,7 +14,7 @@ def record_scores(ctx: Context, plan: RoundPlan, record: RoundRecord, before: St
     and what was sent before is not sent again.
     """
     section = ctx.script.scores
-    if section is None or not can_be_scored(record.task):
+    if section is None or not can_be_scored(record):
         return before
     scores, after = score_round(record, before)
     for done, kind in enumerate(section.record, start=1):

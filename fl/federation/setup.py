@@ -129,7 +129,7 @@ def create_task(ctx: Context, operator: LocalAccount, roster: Roster) -> tuple[i
     cid = ctx.store.put(spec.encode_vector(header, genesis.astype("<i4").tobytes()))
     masking = (("masking", str(make_term(ctx, roster))),) if ctx.script.masking is not None else ()
     terms = tuple(sorted((*masking, *make_terms(ctx, roster), *ctx.script.terms)))
-    document = replace(ctx.workload.layout, composition=ctx.script.run.rule.composition, terms=terms)
+    document = replace(ctx.workload.layout, composition=ctx.script.composition, terms=terms)
     layout = ctx.store.put_block(encode_layout(document), Codec.RAW)
     script = ctx.store.put_block(ctx.script.source, Codec.RAW)
     for block in (layout, script):
@@ -142,9 +142,9 @@ def create_task(ctx: Context, operator: LocalAccount, roster: Roster) -> tuple[i
 def _make_task(ctx: Context, genesis: bytes, layout: bytes, script: bytes) -> spec.Task:
     run, form, windows = ctx.script.run, ctx.script.format, ctx.script.windows
     return spec.Task(
-        rule=run.rule.rule,
+        rule=ctx.script.rule,
         rule_param=ctx.script.rule_param,
-        rule_select=run.rule.select or 0,
+        rule_select=0 if ctx.script.grouped else run.rule.select or 0,
         size=ctx.workload.layout.size,
         scale_bits=form.scale_bits,
         leaf_log2=form.leaf_log2,

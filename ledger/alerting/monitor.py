@@ -150,7 +150,7 @@ class Monitor:
 
     def _can_score(self, task: _Task, record: RoundRecord, report: AuditReport) -> bool:
         is_known = not task.is_broken and not task.waits
-        return is_known and report.verdict is Verdict.PASS and can_be_scored(record.task)
+        return is_known and report.verdict is Verdict.PASS and can_be_scored(record)
 
     def _judge(self, task_id: int, task: _Task, round_id: int) -> Iterator[Alert]:
         record = load_round(self.chain, self.store, round_id)
@@ -174,7 +174,7 @@ class Monitor:
         if phase is spec.Phase.FINALISED:
             judged = self._judged[round_id]
             is_incomplete = judged.report.verdict is Verdict.INCOMPLETE
-            if is_incomplete or (task.waits and can_be_scored(judged.record.task)):
+            if is_incomplete or (task.waits and can_be_scored(judged.record)):
                 task.waits = True
                 return
             task.is_broken |= judged.after is None

@@ -10,10 +10,12 @@ from ledger.audit.cohorts import judge_cohort
 from ledger.audit.completeness import find_wrong_signature
 from ledger.audit.published import decode_published
 from ledger.audit.replaying import iter_messages, replay
+from ledger.audit.unmasking import aggregate_masked
 from ledger.audit.updates import is_published, judge_update, read_seed_table, reason_of
 
 __all__ = [
     "aggregate_by_spec",
+    "aggregate_masked",
     "decode_published",
     "find_wrong_signature",
     "is_published",

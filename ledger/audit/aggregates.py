@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ledger import aggregation, commitments, errors, spec
 from ledger.audit.notes import Notes, make_gap
 from ledger.audit.published import decode_published
-from ledger.audit.unmasking import check_reveals, compute_sum
+from ledger.audit.unmasking import check_reveals, compute_masked
 from ledger.audit.updates import Included
 from ledger.errors import FedtrailError
 from ledger.layout import locate
@@ -62,11 +62,8 @@ def check_aggregate(
     result = None
     if params.rule is spec.Rule.COMPOSED and params.composition is None:
         notes.add("7", make_gap(_name_layout(record), "the layout with the stages of the rule", record))
-    elif record.task.degree:
-        reveals = check_reveals(notes, included)
-        if reveals is not None:
-            result = compute_sum(notes, rows, reveals, proposal.aggregate_root)
-            _check_root(notes, "7", result, proposal.aggregate_root, record.aggregate, "aggregate")
+    elif record.degree:
+        result = _check_masked(notes, proposal, included, rows)
     else:
         result = _check_rule(notes, proposal, (params, rows, included.weights), aggregate, make_aux)
     _check_matrix(notes, proposal, rows)
@@ -75,6 +72,21 @@ def check_aggregate(
     proposed = result if is_honest else decode_published(record, record.aggregate, proposal.aggregate_root)
     if proposed is not None:
         _check_model(notes, proposal, proposed)
+    return result
+
+
+def _check_masked(notes: Notes, proposal: spec.Proposal, included: Included, rows: Rows) -> NDArray[np.int32] | None:
+    """(7) and (11) of masked updates"""
+    record = notes.record
+    reveals = check_reveals(notes, included)
+    if reveals is None:
+        return None
+    try:
+        result = compute_masked(notes, included, rows, reveals, proposal.aggregate_root)
+    except RuleNotApplicable as error:  # it was proposed all the same
+        notes.add("7", error, record.aggregator)
+        return None
+    _check_root(notes, "7", result, proposal.aggregate_root, record.aggregate, "aggregate")
     return result
 
 

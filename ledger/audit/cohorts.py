@@ -56,12 +56,15 @@ def read_validation(record: RoundRecord) -> spec.Validation | None:
         raise make_gap(layout, "the layout with the terms of the task", record)
     for name, said in record.layout.terms:
         _read_term(record, name, said)
-    if record.task.degree and record.layout.term("audience") is not None:
+    masking = record.layout.term("masking")
+    if masking is not None and decode_masking(masking).is_grouped and record.task.rule is not spec.Rule.COMPOSED:
+        raise _unknown(record, "masking", "only composed rules are about the means of groups")
+    if record.degree and record.layout.term("audience") is not None:
         raise _unknown(record, "audience", "updates under masks are not sealed")
     text = record.layout.term("validation")
     if text is None:
         return None
-    if record.task.rule is spec.Rule.SUM32 and record.task.rule_param:
+    if record.degree:
         raise _unknown(record, "validation", "updates under masks cannot be compared")
     return spec.decode_validation(text.encode("ascii"))
 

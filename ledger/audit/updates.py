@@ -13,6 +13,7 @@ from ledger.audit.notes import Notes, make_gap
 from ledger.errors import FedtrailError
 from ledger.records import Fetched, RoundRecord
 from ledger.signing import recover
+from ledger.spec.masking import TERM as MASKING
 
 _UNAVAILABLE = 801
 _CLOSED = 804
@@ -32,14 +33,14 @@ class Included:
 
 def _expectation(record: RoundRecord, client: int) -> spec.Expectation:
     return spec.Expectation(
-        kind=spec.Kind.MASKED if record.task.degree else spec.Kind.UPDATE,
+        kind=spec.Kind.MASKED if record.degree else spec.Kind.UPDATE,
         domain_separator=record.domain_separator,
         round_id=record.round_id,
         client=client,
         size=record.task.size,
         scale_bits=record.task.scale_bits,
         leaf_log2=record.task.leaf_log2,
-        degree=record.task.degree,
+        degree=record.degree,
     )
 
 
@@ -59,7 +60,7 @@ def judge_update(
     want = _expectation(record, member.client)
     blob, values = commitments.decode_update(fetched.data, want=want, bound=record.task.bound)
     root = commitments.compute_vector_root(values, record.task.leaf_log2)
-    if record.task.degree:
+    if record.degree:
         root = spec.compute_masked_root(root, spec.compute_seeds_root(read_seed_table(record, blob)))
     got = spec.compute_commitment(
         domain_separator=record.domain_separator,
@@ -75,10 +76,17 @@ def judge_update(
 
 
 def read_seed_table(record: RoundRecord, blob: spec.VectorBlob) -> tuple[spec.SeedLine, ...]:
-    """Return the seeds that a judged update of a masked task says it is masked with; nothing in any other task."""
-    if not record.task.degree:
+    """Return the seeds that an update of a masked task says it is masked with; nothing in any other task.
+
+    Raises: WrongLength, NotCanonical: no such table, or one with peers outside of the client's group.
+    """
+    if not record.degree:
         return ()
-    return tuple(spec.decode_seed_table(blob.seed_table, owner=blob.header.client, degree=record.task.degree))
+    owner = blob.header.client
+    table = tuple(spec.decode_seed_table(blob.seed_table, owner=owner, degree=record.degree))
+    if record.groups:
+        spec.verify_peers(owner, table, record.groups)
+    return table
 
 
 def _tampered(record: RoundRecord, member: spec.Member, problem: errors.BlobCorrupt) -> errors.WrongRoot:
@@ -94,6 +102,8 @@ def check_updates(notes: Notes, manifest: spec.Manifest) -> Included:
     record, included, terms = notes.record, Included(), read_terms(notes)
     entries = {entry.client: entry for entry in manifest.entries}
     compared: dict[int, NDArray[np.int32]] = {}
+    if not terms.is_known and _may_be_masked(record):
+        return included
     for member in record.members:
         entry, fetched = entries[member.client], record.updates[member.client]
         try:
@@ -114,6 +124,12 @@ def check_updates(notes: Notes, manifest: spec.Manifest) -> Included:
     if terms.validation is not None:
         check_cohort(notes, entries, compared)
     return included
+
+
+def _may_be_masked(record: RoundRecord) -> bool:
+    """Whether nobody can tell if updates are masked, in a round some of whose terms are not known."""
+    is_silent = record.layout is None or record.layout.term(MASKING) is not None
+    return record.task.rule is spec.Rule.COMPOSED and record.masking is None and is_silent
 
 
 def reason_of(error: FedtrailError) -> int:

@@ -96,6 +96,10 @@ def proposal_hash(number, proposal, segments_hash, excluded, aux, included):
     return keccak(word(number) + aggregate_root + matrix + core)
 
 
+FORMS = {"audience", "homomorphic", "masking"}
+"""Terms that say what the bytes of an update are: with another one than is known here, none can be judged."""
+
+
 def weigh(task, examples, stake):
     """Return the weight of a client in a weighted mean (§5.3)."""
     weight = min(examples, task["examples_cap"])
@@ -127,7 +131,7 @@ class Replay:
         self.data_id, self.excluded = ended.get("data_id", ZERO), ended.get("excluded", b"")
         self.proposal = ended if "proposal_hash" in ended else None
         self.members, self.findings, self.is_attested, self.is_replayed = {}, [], False, False
-        self.rule, self.limits, self.is_bound = None, None, False
+        self.rule, self.limits, self.is_bound, self.is_legible = None, None, False, True
 
     def find(self, check, code, message, client=None):
         """Note a finding."""
@@ -141,7 +145,7 @@ class Replay:
             manifest = self.check_manifest()
             if manifest:
                 self.check_terms()
-            updates = self.check_updates(manifest) if manifest else []
+            updates = self.check_updates(manifest) if manifest and self.is_legible else []
             if self.proposal and len(updates) == len(self.members) - len(self.excluded) // 6 > 0:
                 self.check_proposal(updates)
                 self.check_aggregate(updates, manifest)
@@ -210,11 +214,13 @@ class Replay:
             stages, terms = read_layout(self.read_blob((0x55, self.task["layout_digest"]), 0), self.task["size"])
         except Bad:
             self.find("membership", "FT801", "the layout is missing or unreadable, and with it the terms (§3.5)")
+            self.is_legible = self.task["rule"] != COMPOSED  # its updates may be masked (§11.13)
             return
         self.rule = stages and dict(zip(("stages", "f"), parse_composition(stages), strict=True))
         readable = {"masking": is_masking, "noise": is_noise, "validation": self.is_validation}
         strange = [name for name, text in terms.items() if not readable.get(name, lambda _: False)(text)]
         if strange:
+            self.is_legible = not FORMS & set(strange)
             self.find("membership", "FT803", f"the term {strange[0]} is unknown or unreadable: no round can be judged")
             return
         self.is_bound = True

@@ -35,6 +35,14 @@ _MASKED = {
 }
 """The same of a round whose updates are masked."""
 
+_GROUPED = _MASKED | {
+    "7": "The included masked updates of each group, without the masks that were revealed, sum to its mean, and "
+    "the rule over the means of {groups} groups, each of at least {least} updates, yields the proposed aggregate, bit "
+    "for bit. A replay shows that; no court judges it.",
+    "8": "The same updates, transposed, yield the proposed matrix root.",
+}
+"""The same where they are masked in groups."""
+
 _HIDDEN = "That masked updates are within their clip norm, and masked with the seeds they state: nobody can look."
 
 _NEVER = (
@@ -60,7 +68,7 @@ def explain_round(record: RoundRecord, report: AuditReport) -> Iterator[str]:
         Grade.ATTESTED: [*report.attested, *_attested(record)],
         Grade.CLAIMED: [
             "Accuracy, loss and whatever a run's script says of its purpose: nobody signed them.",
-            *([_HIDDEN] if record.task.degree else []),
+            *([_HIDDEN] if record.degree else []),
         ],
         Grade.MISSING: [f"({f.clause}) {f.error}" for f in report.findings if not f.accuses],
         "NEVER PROVEN": [_NEVER],
@@ -89,7 +97,11 @@ def _proven(record: RoundRecord, report: AuditReport) -> Iterator[str]:
     ran = set(_CHECKS) if report.verdict is Verdict.PASS else _reached(record, report, failed)
     numbers = {"committed": report.committed, "included": report.included, "excluded": len(record.exclusions)}
     told = {**numbers, "validation": _tell_validation(record, report)}
-    for clause, text in (_CHECKS | (_MASKED if record.task.degree else {})).items():
+    masking = record.masking
+    if masking is not None:
+        told |= {"groups": masking.groups, "least": masking.least}
+    texts = _CHECKS | (_GROUPED if masking else _MASKED if record.degree else {})
+    for clause, text in texts.items():
         absent = {"3": not record.exclusions, "5": not record.exclusions, "4": not report.included}
         empty = {**absent, "11": not record.aux}.get(clause, False)
         if clause in ran - failed and not empty:
@@ -117,7 +129,7 @@ def _reached(record: RoundRecord, report: AuditReport, failed: set[str]) -> set[
 
 
 def _attested(record: RoundRecord) -> Iterator[str]:
-    if record.proposal is not None and not record.task.degree:
+    if record.proposal is not None and not record.degree:
         yield (
             "The number of examples of each update: signed by its client"
             f", counted up to {record.task.examples_cap} by the task."

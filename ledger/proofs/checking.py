@@ -130,7 +130,8 @@ def _read_fate(case: Case, member: spec.Member) -> dict[str, Any]:
 
 def _open_update(case: Case, task: spec.Task, client: int, commitment: bytes, data: bytes) -> dict[str, Any]:
     """Return what an update says, if it is what the client committed to; whether it obeys the task is not asked."""
-    if task.rule is spec.Rule.SUM32 and task.rule_param:
+    says_masked = task.rule is spec.Rule.COMPOSED and data[2:3] == spec.Kind.MASKED.value
+    if task.degree or says_masked:
         raise EvidenceError("the update is masked: opening its commitment takes the client's seed table, too")
     blob = _read_vector(case, task, spec.Kind.UPDATE, client, task.leaf_log2, data)
     root = commitments.compute_vector_root(np.frombuffer(blob.payload, "<i4"), task.leaf_log2)

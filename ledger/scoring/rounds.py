@@ -66,14 +66,14 @@ class RoundScores:
     """By kind. Trust has clients that the round excluded, too; the others have the included ones."""
 
 
-def can_be_scored(task: spec.Task) -> bool:
-    """Return whether a task's rounds show single updates: a sum of masked ones does not."""
-    return task.rule is not spec.Rule.SUM32
+def can_be_scored(record: RoundRecord) -> bool:
+    """Return whether a round shows single updates: sums of masked ones do not."""
+    return record.task.rule is not spec.Rule.SUM32 and not record.degree
 
 
 def require_single_updates(record: RoundRecord) -> None:
     """Return if a round shows single updates. Raises: RuleNotApplicable: its task sums masked ones."""
-    if not can_be_scored(record.task):
+    if not can_be_scored(record):
         raise errors.RuleNotApplicable("a sum of masked updates shows nothing of single clients")
 
 

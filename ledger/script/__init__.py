@@ -114,7 +114,33 @@ class Script(Section):
     @property
     def quorum(self) -> int:
         """Fewest included updates: the script's number, else more than half and enough for the rule."""
-        return self.run.quorum or max(self.clients.count // 2 + 1, self.run.rule.min_updates)
+        return self.run.quorum or max(self.clients.count // 2 + 1, self.min_updates)
+
+    @property
+    def min_updates(self) -> int:
+        """Fewest included updates for which the rule is defined; in groups, those of as many groups as it needs."""
+        grouped = self.grouped
+        return self.run.rule.min_updates if grouped is None else self.rule_param * grouped.min_group
+
+    @property
+    def grouped(self) -> MaskingSection | None:
+        """The section `masking:` where the rule is over the means of groups; None in any other script."""
+        return self.masking if self.masking is not None and self.masking.is_grouped else None
+
+    @property
+    def composition(self) -> spec.Composition | None:
+        """Stages of the rule as the task has it; None where it is not composed."""
+        return self.run.rule.composition if self.grouped is None else self.grouped.compose(self.run.rule)
+
+    @property
+    def rule(self) -> spec.Rule:
+        """The rule as the task has it."""
+        return self.run.rule.rule if self.grouped is None else spec.Rule.COMPOSED
+
+    @property
+    def divisor(self) -> int:
+        """What every client divides its update by: nobody can divide a sum without knowing how many are in it."""
+        return self.clients.count if self.masking is not None and self.grouped is None else 1
 
     @property
     def terms(self) -> tuple[tuple[str, str], ...]:
@@ -131,14 +157,16 @@ class Script(Section):
 
     @property
     def divided_noise(self) -> NoiseSection | None:
-        """The section `noise:` for what is committed: before it is masked, an update is divided by all clients."""
-        if self.noise is None or self.masking is None or self.noise.mechanism == "sample":
+        """The section `noise:` for what is committed: before it is masked, an update may be divided."""
+        if self.noise is None or self.divisor == 1 or self.noise.mechanism == "sample":
             return self.noise
-        return self.noise.model_copy(update={"clip": self.noise.clip / self.clients.count})
+        return self.noise.model_copy(update={"clip": self.noise.clip / self.divisor})
 
     @property
     def rule_param(self) -> int:
-        """The rule's number as the task has it: of a masked sum the peers of each client."""
+        """The rule's number as the task has it: of a masked sum the peers of each client, of groups the fewest."""
+        if self.grouped is not None:
+            return self.grouped.compose(self.run.rule).min_updates
         return self.run.rule.parameter if self.masking is None else self.masking.get_degree(self.clients.count)
 
     def digest(self) -> bytes:
@@ -257,11 +285,16 @@ def _collect_keys(schema: dict[str, Any]) -> set[str]:
 
 def _find_contradictions(script: Script) -> Iterator[tuple[Place, str]]:
     run, count = script.run, script.clients.count
-    yield from _check_rule(run.rule, ("run", "rule"), count)
+    grouped = script.grouped
+    # That there are enough groups for the rule is said by check_masking and the table of combinations.
+    problems = [*_check_rule(run.rule, ("run", "rule"), count, is_counted=grouped is None), *check_masking(script)]
+    yield from problems
+    if grouped is not None and problems:
+        return  # the rule may be none that groups can have
     for index, rule in enumerate(script.compare):
         yield from _check_rule(rule, ("compare", index), count)
-    if run.quorum is not None and not run.rule.min_updates <= run.quorum <= count:
-        allowed = f"{run.rule.min_updates} (needed by {run.rule.label}) to {count} (clients.count)"
+    if run.quorum is not None and not script.min_updates <= run.quorum <= count:
+        allowed = f"{script.min_updates} (needed by {run.rule.label}) to {count} (clients.count)"
         yield ("run", "quorum"), f"'run.quorum' is {run.quorum}, expected {allowed}"
     if script.aggregator.bond_wei > script.aggregator.stake_wei:
         yield ("aggregator", "bond"), "'aggregator.bond' is more than 'aggregator.stake'"
@@ -278,7 +311,6 @@ def _find_contradictions(script: Script) -> Iterator[tuple[Place, str]]:
     if script.validation is not None and committee is not None:
         why = "rejects updates by comparing them, and attestors ('availability') certify each one alone"
         yield ("validation",), f"'validation' {why}: leave one of the two out"
-    yield from check_masking(script)
     yield from check_audience(script)
     for index, event in enumerate(script.events):
         yield from _check_event(script, index, event)
@@ -290,7 +322,7 @@ def _find_contradictions(script: Script) -> Iterator[tuple[Place, str]]:
             yield (*place, "rounds"), f"the run has {run.rounds} rounds, not {max(excluded.rounds)}"
 
 
-def _check_rule(rule: RuleSection, place: Place, count: int) -> Iterator[tuple[Place, str]]:
+def _check_rule(rule: RuleSection, place: Place, count: int, *, is_counted: bool = True) -> Iterator[tuple[Place, str]]:
     wanted = {"trimmed-mean": {"trim"}, "krum": {"f"}, "multi-krum": {"f", "select"}}.get(rule.name, set())
     wanted = wanted if rule.composition is None else {"f"}
     optional = {"stake_per_weight"} if rule.name == "weighted-mean" else set()
@@ -303,7 +335,7 @@ def _check_rule(rule: RuleSection, place: Place, count: int) -> Iterator[tuple[P
     if rule.name in ("krum", "multi-krum") and count > spec.MAX_KRUM_CLIENTS:
         most = f"at most {spec.MAX_KRUM_CLIENTS} clients: a proposal carries the distances of all pairs"
         yield place, f"the rule {rule.name} takes {most}, 'clients.count' is {count}"
-    if rule.min_updates > count:
+    if is_counted and rule.min_updates > count:
         yield place, f"{rule.label} needs at least {rule.min_updates} clients, 'clients.count' is {count}"
 
 

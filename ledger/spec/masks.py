@@ -9,11 +9,13 @@ Papers: Bonawitz et al. 2017 (SecAgg), Bell et al. 2020 (SecAgg+).
 
 from __future__ import annotations
 
+import enum
 import hashlib
 import struct
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from ledger.spec.aes import expand_keystream
 from ledger.spec.errors import NotCanonical, WrongLength
 from ledger.spec.numbers import wrap32
 from ledger.spec.tree import compute_chunk_root
@@ -29,6 +31,15 @@ _BLOCK = struct.Struct("<8I")
 
 SEED_LINE_BYTES = _LINE.size
 """A line of a seed table: peer u32 and a commitment."""
+
+
+class Expansion(enum.StrEnum):
+    """How a seed becomes mask words."""
+
+    SHA256 = "sha256"
+    """SHA-256 in counter mode, a word of which a contract can compute (§11.1)."""
+    AES = "aes"
+    """AES-256 in counter mode: cheaper, and for replays alone (§11.13)."""
 
 
 def expand_block(seed: bytes, block: int) -> tuple[int, ...]:
@@ -47,8 +58,15 @@ def compute_mask_word(seed: bytes, coordinate: int) -> int:
     return expand_block(seed, coordinate // WORDS_PER_BLOCK)[coordinate % WORDS_PER_BLOCK]
 
 
-def expand_mask(seed: bytes, size: int) -> list[int]:
-    """Return the masks of coordinates 0 to size - 1 (§11.1)."""
+def expand_mask(seed: bytes, size: int, expansion: Expansion = Expansion.SHA256) -> list[int]:
+    """Return the masks of coordinates 0 to size - 1 (§11.1; in AES §11.13).
+
+    Raises: WrongLength: the seed is not 32 bytes.
+    """
+    if len(seed) != SEED_BYTES:
+        raise WrongLength(got=len(seed), want=SEED_BYTES)
+    if expansion is Expansion.AES:
+        return list(struct.unpack(f"<{size}I", expand_keystream(seed, 4 * size)))
     blocks = -(-size // WORDS_PER_BLOCK)
     return [word for block in range(blocks) for word in expand_block(seed, block)][:size]
 
@@ -117,7 +135,9 @@ def compute_sign(owner: int, peer: int) -> int:
     return -1 if SELF < peer < owner else 1
 
 
-def apply_masks(update: Sequence[int], owner: int, seeds: Mapping[int, bytes]) -> list[int]:
+def apply_masks(
+    update: Sequence[int], owner: int, seeds: Mapping[int, bytes], expansion: Expansion = Expansion.SHA256
+) -> list[int]:
     """Return the masked update, modulo 2**32 (§11.4).
 
     Args: update: d int32. seeds: seed by peer; SELF for the client's own.
@@ -125,7 +145,8 @@ def apply_masks(update: Sequence[int], owner: int, seeds: Mapping[int, bytes]) -
     masked = list(update)
     for peer, seed in seeds.items():
         sign = compute_sign(owner, peer)
-        masked = [value + sign * word for value, word in zip(masked, expand_mask(seed, len(masked)), strict=True)]
+        mask = expand_mask(seed, len(masked), expansion)
+        masked = [value + sign * word for value, word in zip(masked, mask, strict=True)]
     return [wrap32(value) for value in masked]
 
 
@@ -203,7 +224,9 @@ def verify_reveals(reveals: Sequence[Reveal], tables: Mapping[int, SeedTable]) -
             raise NotCanonical(what=f"the seed of {pair} must not be revealed")
 
 
-def compute_unmasked_sum(masked: Sequence[Sequence[int]], reveals: Iterable[Reveal]) -> list[int]:
+def compute_unmasked_sum(
+    masked: Sequence[Sequence[int]], reveals: Iterable[Reveal], expansion: Expansion = Expansion.SHA256
+) -> list[int]:
     """Return the sum of the included masked updates without the revealed masks, modulo 2**32 (§11.6).
 
     Args: masked: n vectors of d int32. This is the sum of the plain updates, modulo 2**32, if every client masked with
@@ -212,9 +235,14 @@ def compute_unmasked_sum(masked: Sequence[Sequence[int]], reveals: Iterable[Reve
     total = [sum(column) for column in zip(*masked, strict=True)]
     for reveal in reveals:
         sign = compute_sign(reveal.owner, reveal.peer)
-        mask = expand_mask(reveal.seed, len(total))
+        mask = expand_mask(reveal.seed, len(total), expansion)
         total = [value - sign * word for value, word in zip(total, mask, strict=True)]
     return [wrap32(value) for value in total]
+
+
+def order_ring(roster: Iterable[int], beacon: bytes) -> list[int]:
+    """Return clients in the random order that a beacon gives them (§11.7)."""
+    return sorted(set(roster), key=lambda client: hashlib.sha256(beacon + client.to_bytes(4, "big")).digest())
 
 
 def compute_peers(roster: Iterable[int], degree: int, beacon: bytes) -> dict[int, list[int]]:
@@ -226,6 +254,6 @@ def compute_peers(roster: Iterable[int], degree: int, beacon: bytes) -> dict[int
     Args: roster: ids of the clients that agreed on seeds. degree: the task's rule_param. beacon: 32 bytes that nobody
         could choose.
     """
-    ring = sorted(set(roster), key=lambda client: hashlib.sha256(beacon + client.to_bytes(4, "big")).digest())
+    ring = order_ring(roster, beacon)
     steps = range(1, len(ring)) if degree >= len(ring) - 1 else [*range(-(degree // 2), 0), *range(1, degree // 2 + 1)]
     return {client: sorted(ring[(i + step) % len(ring)] for step in steps) for i, client in enumerate(ring)}

@@ -21,7 +21,7 @@ from masked_rounds import (
 )
 
 from fl.kernels import load
-from fl.privacy.secagg import Masker, Request, compute_beacon
+from fl.privacy.secagg import Masker, Request
 from fl.privacy.secagg.keys import compute_public_key
 from fl.privacy.secagg.shares import PRIME, join, split
 from ledger import commitments, kernels, spec
@@ -93,7 +93,7 @@ def test_the_degree_grows_as_the_logarithm_and_the_threshold_is_a_majority() -> 
 
 
 def test_who_masks_with_whom_depends_on_the_block_in_which_the_round_was_opened() -> None:
-    beacons = {compute_beacon(DOMAIN, 7, bytes([b]) * 32) for b in range(5)}
+    beacons = {spec.compute_beacon(DOMAIN, 7, bytes([b]) * 32) for b in range(5)}
     rings = {str(make_setting(30, beacon=beacon, degree=4).peers) for beacon in beacons}
     assert len(beacons) == len(rings) == 5
     peers = make_setting(30, degree=4).peers

@@ -27,6 +27,8 @@ IMPOSSIBLE = [
     (Combination(masked=True, stages=("krum",), f=3, clients=20), "a rule over single updates"),
     (Combination(masked=True, stages=("nnm", "trimmed-mean"), f=3), "a rule over single updates"),
     (Combination(masked=True, groups=5, stages=("median",), f=3), "f >= g/2"),
+    (Combination(masked=True, groups=5, noise="distributed"), "distributed or central noise"),
+    (Combination(masked=True, certified=True), "attestors of availability"),
     (Combination(homomorphic="ckks"), "replay bit for bit"),
     (Combination(homomorphic="bfv", stages=("median",)), "sorting or choosing"),
     (Combination(noise="local", stages=("krum",)), "trust the centre"),

@@ -27,7 +27,8 @@ def private_key(client: int) -> bytes:
 
 def make_setting(count: int, **changes: object) -> Setting:
     """Return a round of clients 1 to count."""
-    degree = int(changes.pop("degree", choose_degree(count)))  # type: ignore[call-overload]
+    size = count // int(changes.get("group_count", 1))  # type: ignore[call-overload]
+    degree = int(changes.pop("degree", choose_degree(size)))  # type: ignore[call-overload]
     values = {
         "domain_separator": DOMAIN,
         "round_id": 7,
@@ -87,7 +88,7 @@ class MaskedRound:
                 spec.SeedLine(peer=p, commitment=spec.compute_seed_commitment(s)) for p, s in sorted(seeds.items())
             ]
             self.tables[c] = tuple(lines)
-            self.masked[c] = apply_masks(self.updates[c], c, seeds)
+            self.masked[c] = apply_masks(self.updates[c], c, seeds, self.setting.expansion)
         return self
 
     @property

@@ -9,7 +9,7 @@ Papers: Bonawitz et al. 2017 (SecAgg), Bell et al. 2020 (SecAgg+).
 from __future__ import annotations
 
 from fl.privacy.secagg.client import Answer, Masker, Received, Request, decode_answer
-from fl.privacy.secagg.graph import Setting, compute_beacon
+from fl.privacy.secagg.graph import Setting
 from fl.privacy.secagg.server import Unmasker
 
 __all__ = [
@@ -19,6 +19,5 @@ __all__ = [
     "Request",
     "Setting",
     "Unmasker",
-    "compute_beacon",
     "decode_answer",
 ]

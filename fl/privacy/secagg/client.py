@@ -247,9 +247,9 @@ class Masker:
 
         Args: held: what it holds of its peers. table: peers of its own seed table. survivors: who is in the sum, as
             the chain says; not as the aggregator says.
-        Raises: MaskingRefused: the client itself is not in the sum; the sum has fewer than quorum updates; fewer of its
-            peers than the threshold are in it; or it is asked for a secret of somebody that the chain says otherwise
-            of, as whoever asks for both of one client's does.
+        Raises: MaskingRefused: the client itself is not in the sum; the sum has fewer than quorum updates, or that of
+            its group too few; fewer of its peers than the threshold are in it; or it is asked for a secret of somebody
+            that the chain says otherwise of, as whoever asks for both of one client's does.
         """
         own_of, keys_of = request.own_of, request.keys_of
         if own_of & keys_of:
@@ -262,6 +262,9 @@ class Masker:
             self._refuse("its own update is not in the sum")
         if len(set(survivors)) < self.setting.quorum:
             self._refuse(f"{len(set(survivors))} updates are in the sum, at least {self.setting.quorum} must be")
+        together = self.setting.select_group(self.client, survivors)
+        if len(together) < self.setting.least:
+            self._refuse(f"{len(together)} updates are in the sum of its group, at least {self.setting.least} must be")
         hiding = len(set(table) & set(survivors))
         if hiding < self.setting.threshold:
             self._refuse(f"{hiding} of its peers are in the sum, at least {self.setting.threshold} must be")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fl.privacy.secagg.client import Answer, Request
 from fl.privacy.secagg.graph import Setting
@@ -39,6 +39,18 @@ class Unmasker:
             raise UnmaskingFailed(round_id=self.setting.round_id, what=what)
         pairs = {peer for _, peer in spec.compute_needed(self.tables) if peer != spec.SELF}
         return Request(own_of=self.survivors, keys_of=frozenset(pairs - self.survivors))
+
+    def recover_groups(self, answers: Iterable[Answer]) -> tuple[list[spec.Reveal], dict[int, UnmaskingFailed]]:
+        """Return the seeds of every group whose masks can be removed, and for each client of another why not."""
+        answers, reveals = list(answers), list[spec.Reveal]()
+        failed: dict[int, UnmaskingFailed] = {}
+        for group in self.setting.groups:
+            tables = {client: self.tables[client] for client in group if client in self.tables}
+            try:
+                reveals += replace(self, tables=tables).recover(answers)
+            except UnmaskingFailed as error:
+                failed |= dict.fromkeys(tables, error)
+        return reveals, failed
 
     def recover(self, answers: Iterable[Answer]) -> list[spec.Reveal]:
         """Return the seeds that must be revealed (§11.5), each the one that its owner committed to.
