@@ -145,6 +145,18 @@ class ToolMissing(ConfigurationError):
     template = "{tool} not found ({searched})"
 
 
+class InsecureEndpoint(ConfigurationError):
+    """A node or a store on another machine would be asked without encryption.
+
+    Cause: its address is plain HTTP: whoever is in between reads, and may change, everything.
+    Fix: use its https address; or a tunnel that ends on this machine, such as ssh -L.
+    """
+
+    code = "FT204"
+    template = "{address} is on another machine and not encrypted"
+    hint_template = "use an https address, or a tunnel to 127.0.0.1"
+
+
 class KeyLocked(ConfigurationError):
     """A keystore file is encrypted and no password was given.
 
@@ -210,6 +222,18 @@ class CannotReach(ChainError):
     code = "FT401"
     template = "cannot reach {rpc} ({reason}, {tries} tries in {seconds:.1f} s)"
     hint_template = "is the devnet up? fedtrail devnet up"
+
+
+class UntrustedServer(CannotReach):
+    """A server's certificate does not show that it is the one that was asked for. Nothing was sent to it.
+
+    Cause: another server answers, its certificate is for another name or has ended, or its authority is not known here.
+    Fix: if it is your own authority, name its certificates: `ca_file` in fedtrail.toml.
+    """
+
+    code = "FT411"
+    template = "{rpc} does not prove that it is that server: {reason}"
+    hint_template = "if the authority is your own: ca_file in fedtrail.toml; if not, somebody may be in between"
 
 
 class WrongChain(ChainError):

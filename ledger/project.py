@@ -29,9 +29,10 @@ _NETWORK_TYPES: dict[str, type] = {
     "deploy_block": int,
     "deploy_block_hash": str,
     "confirmations": int,
+    "ca_file": str,
     "devnet": bool,
 }
-_SECTIONS: dict[str, dict[str, type]] = {"store": {"path": str, "ipfs": str}}
+_SECTIONS: dict[str, dict[str, type]] = {"store": {"path": str, "ipfs": str, "ca_file": str}}
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
@@ -68,6 +69,8 @@ class Project:
     """Folder of the embedded content store."""
     ipfs: str | None
     """RPC address of an IPFS daemon that is used instead, if any."""
+    ipfs_ca_file: str | None = None
+    """Certificates of the authorities that are trusted to name it, PEM; None for those that all trust."""
 
     @property
     def state_dir(self) -> Path:
@@ -165,6 +168,7 @@ class Project:
             rpc=rpc or table.get("rpc", ""),
             chain_id=table["chain_id"],
             confirmations=table["confirmations"],
+            ca_file=_resolve(self.root, table.get("ca_file")),
             devnet=table["devnet"],
             contracts={key: table[key] for key in artifacts.NAMES if key in table},
             **pins,
@@ -195,7 +199,12 @@ def load_project(path: Path) -> Project:
         network_tables=document.data["networks"],
         store_path=path.parent.resolve() / store.get("path", ".fedtrail/blocks"),
         ipfs=store.get("ipfs"),
+        ipfs_ca_file=_resolve(path.parent.resolve(), store.get("ca_file")),
     )
+
+
+def _resolve(root: Path, file: str | None) -> str | None:
+    return None if file is None else str(root / file)
 
 
 def _verify(path: Path, document: Document) -> None:
@@ -207,6 +216,7 @@ def _verify(path: Path, document: Document) -> None:
         raise _bad(path, document, (), "no network: add a table [networks.NAME] with rpc and chain_id")
     for section, types in _SECTIONS.items():
         _verify_table(path, document, (section,), types)
+        _verify_ca_file(path, document, (section,))
     for name in data["networks"]:
         _verify_network(path, document, name)
 
@@ -225,9 +235,18 @@ def _verify_network(path: Path, document: Document, name: str) -> None:
     for key in artifacts.NAMES:
         if key in table and not _ADDRESS.fullmatch(table[key]):
             raise _bad(path, document, (*place, key), f"'{table[key]}' is no address")
+    _verify_ca_file(path, document, place)
     for key in ("chain_id", "confirmations", "deploy_block"):
         if table.get(key, 0) < 0:
             raise _bad(path, document, (*place, key), f"{key} is {table[key]}, expected 0 or more")
+
+
+def _verify_ca_file(path: Path, document: Document, place: tuple[str, ...]) -> None:
+    table = document.data
+    for part in place:
+        table = table.get(part, {})
+    if "ca_file" in table and not (path.parent / table["ca_file"]).is_file():
+        raise _bad(path, document, (*place, "ca_file"), f"there is no file '{table['ca_file']}'")
 
 
 def _verify_table(path: Path, document: Document, place: tuple[str, ...], types: dict[str, type]) -> None:

@@ -70,7 +70,9 @@ def observe(chain: Chain, block: int | None = None) -> History:
             hint="wait until the node has caught up",
         )
     addresses = tuple(chain.contracts.addresses.values())
-    found = fetch_logs(Connection(chain.network.rpc), addresses, chain.network.deploy_block or 0, number)
+    found = fetch_logs(
+        Connection(chain.network.rpc, ca_file=chain.network.ca_file), addresses, chain.network.deploy_block or 0, number
+    )
     if chain.get_block_hash(number) != before:
         raise ChainError(f"block {number} was replaced while it was read", hint="try again")
     logs = tuple(log for _, _, log in found)

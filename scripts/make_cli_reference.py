@@ -65,6 +65,7 @@ chain_id = 31337
 rpc = "https://node.example:8545"
 chain_id = 1337
 confirmations = 2             # blocks on top before a transaction counts
+# ca_file = "authority.pem"   # certificates of an authority of your own, for https; the same under [store]
 # one address a contract (registry, ledger, escrow, ...), code_hash, deploy_block, deploy_block_hash: written by
 # `fedtrail contract deploy`
 
@@ -72,6 +73,9 @@ confirmations = 2             # blocks on top before a transaction counts
 path = ".fedtrail/blocks"     # the embedded content store
 # ipfs = "/ip4/127.0.0.1/tcp/5001"   # a Kubo daemon's RPC address instead
 ```
+
+What is on another machine is asked over TLS alone: `https://` of a node, `/dns4/HOST/tcp/443/https` of a daemon. Plain
+HTTP is refused (FT204) unless it stays on this machine, and so is a server whose certificate does not verify (FT411).
 
 ## Round scripts
 

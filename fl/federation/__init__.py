@@ -62,7 +62,7 @@ class Federation:
             script=script,
             workload=Workload(script),
             chain=self.chain,
-            store=open_store(project.store_path, ipfs=project.ipfs),
+            store=open_store(project.store_path, ipfs=project.ipfs, ca_file=project.ipfs_ca_file),
             outbox=EmbeddedStore(project.state_dir / "outbox"),
             journal=self.journal,
             state_dir=project.state_dir,

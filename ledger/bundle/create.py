@@ -92,7 +92,7 @@ class _Creation:
     ) -> None:
         self._staging, self._chain, self._store, self._request = staging, chain, store, request
         self._say = on_progress
-        self._connection = Connection(chain.network.rpc)
+        self._connection = Connection(chain.network.rpc, ca_file=chain.network.ca_file)
         self._addresses = dict(chain.contracts.addresses)
         self._gaps: list[Gap] = []
 

@@ -67,7 +67,7 @@ class Chain(Stating):
         Raises: CannotReach; WrongChain: another chain id; ChainReset: the deployment's block is another;
         NoContract: no code at an address, or no address; WrongCode: other code than the deployed one.
         """
-        connection = Connection(network.rpc)
+        connection = Connection(network.rpc, ca_file=network.ca_file)
         deployment.verify_chain_id(connection, network)
         contracts = Contracts(
             chain_id=network.chain_id,

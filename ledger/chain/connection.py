@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from ledger.errors import CannotReach, ChainError, UsageError
+from ledger.endpoints import describe_distrust, verify_rpc
+from ledger.errors import CannotReach, ChainError, UntrustedServer, UsageError
 
 if TYPE_CHECKING:
     from web3 import HTTPProvider, Web3
@@ -61,10 +62,17 @@ def to_address(account: bytes | str) -> bytes:
 
 
 class Connection:
-    """One endpoint. Threads may share it."""
+    """One endpoint. Threads may share it.
 
-    def __init__(self, rpc: str) -> None:
+    Args: rpc: its URL. ca_file: certificates of the authorities that are trusted to name it, in PEM; None for those
+    that everybody trusts.
+    Raises: InsecureEndpoint: it is on another machine and not https.
+    """
+
+    def __init__(self, rpc: str, *, ca_file: str | None = None) -> None:
+        verify_rpc(rpc)
         self.rpc = rpc
+        self._ca_file = ca_file
 
     @cached_property
     def _provider(self) -> HTTPProvider:
@@ -73,6 +81,8 @@ class Connection:
 
         session = requests.Session()
         session.trust_env = False  # proxies and .netrc of the environment are not for a node
+        session.max_redirects = 0  # a node that sends us elsewhere could send us to where nothing is encrypted
+        session.verify = self._ca_file or True
         return HTTPProvider(
             self.rpc,
             request_kwargs={"timeout": TIMEOUT_SECONDS},
@@ -114,12 +124,14 @@ class Connection:
 
     def _try(self, send: Callable[[], Any]) -> Any:
         """Send, and send again after a refused or broken connection: no request of ours does harm twice."""
-        from requests.exceptions import ConnectionError, HTTPError, RequestException, Timeout
+        from requests.exceptions import ConnectionError, HTTPError, RequestException, SSLError, Timeout
 
         began = time.monotonic()
         for number, pause in enumerate((*PAUSES_SECONDS, None), start=1):
             try:
                 return send()
+            except SSLError as problem:
+                raise UntrustedServer(rpc=self.rpc, reason=describe_distrust(problem)) from None
             except Timeout:
                 raise self._describe(f"no answer in {TIMEOUT_SECONDS:.0f} s", number, began) from None
             except ConnectionError as problem:

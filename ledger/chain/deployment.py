@@ -88,7 +88,7 @@ def deploy(
     Raises: WrongChain; CannotReach; ConfigurationError: the deployer's key sent something else in between.
     """
     params = params or DeployParams()
-    connection = Connection(network.rpc)
+    connection = Connection(network.rpc, ca_file=network.ca_file)
     verify_chain_id(connection, network)
     sending = Sending(
         connection,

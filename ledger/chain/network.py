@@ -28,6 +28,8 @@ class Network:
     """0x and that block's hash: another one means that the chain was reset."""
     confirmations: int = 0
     """Blocks on top of a transaction's block before it counts; devnets, which mine on demand, ignore it."""
+    ca_file: str | None = None
+    """Certificates of the authorities that are trusted to name the endpoint, PEM; None for those that all trust."""
     devnet: bool = False
     """Whether it is a local devnet, whose clock may be moved and whose keys protect nothing."""
 

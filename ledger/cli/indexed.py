@@ -16,10 +16,14 @@ import click
 from ledger.cli.progress import say
 from ledger.cli.runs import list_runs
 from ledger.cli.session import Session
+from ledger.endpoints import verify_rpc
 from ledger.errors import FedtrailError, FindingsError, NotFoundError, UsageError
 from ledger.suggestions import suggest
 
 if TYPE_CHECKING:
+    from urllib.request import OpenerDirector
+
+    from ledger.chain import Network
     from ledger.index.reading import AsOf, Reader, Value
     from ledger.records import AuditReport, RoundRecord
     from ledger.reports.running import Answer
@@ -164,13 +168,22 @@ def _ask_head(session: Session) -> int | None:
     import urllib.request
 
     question = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "eth_blockNumber", "params": []}).encode()
-    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # a node is no business of proxies
     try:
         request = urllib.request.Request(session.network.rpc, question, {"Content-Type": "application/json"})
-        with direct.open(request, timeout=HEAD_SECONDS) as answer:
+        with _open_directly(session.network).open(request, timeout=HEAD_SECONDS) as answer:
             return int(json.loads(answer.read(1 << 16))["result"], 16)
     except (FedtrailError, OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def _open_directly(network: Network) -> OpenerDirector:
+    """Return what opens a node's URL: a node is no business of proxies, and its certificate is verified as always."""
+    import ssl
+    import urllib.request
+
+    verify_rpc(network.rpc)
+    context = ssl.create_default_context(cafile=network.ca_file)
+    return urllib.request.build_opener(urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context))
 
 
 def describe_as_of(as_of: AsOf) -> dict[str, Any]:

@@ -86,7 +86,7 @@ class Session:
         """The project's content store."""
         from ledger.store import open_store
 
-        return open_store(self.project.store_path, ipfs=self.project.ipfs)
+        return open_store(self.project.store_path, ipfs=self.project.ipfs, ca_file=self.project.ipfs_ca_file)
 
     @functools.cached_property
     def reader(self) -> BlobReader:

@@ -106,7 +106,7 @@ class NodeSource:
 
     def __init__(self, network: Network) -> None:
         self._network = network
-        self.connection = Connection(network.rpc)
+        self.connection = Connection(network.rpc, ca_file=network.ca_file)
         self._first = network.deploy_block or 0
         self._at = {key: to_address(network.contracts[key]) for key in artifacts.NAMES if key in network.contracts}
         self.addresses = frozenset(self._at.values())

@@ -136,7 +136,7 @@ class Prover:
 
     @property
     def _connection(self) -> Connection:
-        return Connection(self.chain.network.rpc)
+        return Connection(self.chain.network.rpc, ca_file=self.chain.network.ca_file)
 
     def _finish(self, proof: Proof, events: Sequence[Event], last: int | None) -> Proof:
         """Return a proof with its events and headers, up to the last block that it needs, or to the checkpoint's."""

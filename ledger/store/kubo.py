@@ -20,6 +20,7 @@ import requests
 from ipfshttpclient import exceptions
 
 from ledger import mapped
+from ledger.endpoints import describe_distrust, is_distrust, verify_ipfs
 from ledger.errors import (
     BadConfiguration,
     BlobCorrupt,
@@ -27,6 +28,7 @@ from ledger.errors import (
     Oversized,
     StoreUnreachable,
     Unavailable,
+    UntrustedServer,
 )
 from ledger.spec import Bytes
 from ledger.store import unixfs
@@ -47,13 +49,19 @@ class KuboStore:
     """A content store behind an IPFS daemon's RPC API. Nothing is asked of it before the first call.
 
     Args: address: multiaddr of the API, such as `/ip4/127.0.0.1/tcp/5001`. timeout_seconds: longest wait for each
-    answer, > 0. authorization: value of the HTTP header of that name, for daemons with `API.Authorizations`.
-    Raises: BadConfiguration: the address is no multiaddr of an HTTP API.
-    Every method raises StoreUnreachable when the daemon does not answer, or answers nonsense.
+    answer, > 0. authorization: value of the HTTP header of that name, for daemons with `API.Authorizations`. ca_file:
+    certificates of the authorities that are trusted to name the daemon, PEM; None for those that all trust.
+    Raises: BadConfiguration: the address is no multiaddr of an HTTP API. InsecureEndpoint: it is on another machine and
+    not https.
+    Every method raises StoreUnreachable when the daemon does not answer, or answers nonsense; UntrustedServer when its
+    certificate does not show that it is that daemon.
     """
 
-    def __init__(self, address: str, *, timeout_seconds: float, authorization: str | None = None) -> None:
+    def __init__(
+        self, address: str, *, timeout_seconds: float, authorization: str | None = None, ca_file: str | None = None
+    ) -> None:
         self._address = address
+        self._ca_file = ca_file
         self._timeout_seconds = timeout_seconds
         self._auth = BoundedReplies(authorization, max_bytes=unixfs.MAX_BLOCK_BYTES, timeout_seconds=timeout_seconds)
         try:
@@ -61,6 +69,7 @@ class KuboStore:
         except exceptions.AddressError:
             what = f"ipfs address '{address}' is no multiaddr; write it like /ip4/127.0.0.1/tcp/5001"
             raise BadConfiguration(file="[store]", what=what) from None
+        verify_ipfs(address)
 
     def get_version(self) -> str:
         """Return the version that the daemon states."""
@@ -177,7 +186,11 @@ class KuboStore:
         return block
 
     def _client(self) -> Any:
-        return ipfshttpclient.Client(self._address, timeout=self._timeout_seconds, auth=self._auth)
+        client = ipfshttpclient.Client(self._address, timeout=self._timeout_seconds, auth=self._auth)
+        # The client has no argument for these; it is held at one version.
+        properties = {"verify": self._ca_file or True, "trust_env": False, "max_redirects": 0}
+        client._client._session_props.update(properties)
+        return client
 
     def _give_up_in_time(self) -> Mapping[str, str]:
         """Let the daemon end its search a little before we stop listening, so that it can say so."""
@@ -203,6 +216,8 @@ class KuboStore:
                 raise _unavailable(wanted, started) from None
             raise self._unusable(str(error)) from None
         except (exceptions.Error, requests.RequestException) as error:
+            if is_distrust(error):
+                raise UntrustedServer(rpc=self._address, reason=describe_distrust(error)) from None
             raise self._unusable(f"{type(error).__name__}: {error}") from None
         except (LookupError, TypeError, ValueError) as error:
             raise self._unusable(f"it answers unlike an IPFS daemon ({type(error).__name__}: {error})") from None
