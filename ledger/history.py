@@ -16,7 +16,7 @@ from ledger.readers import (
     open_fetched,
     read_audience,
 )
-from ledger.records import NOTHING, Fetched, RoundRecord
+from ledger.records import NOTHING, Fetched, OnProgress, RoundRecord, ignore_progress
 from ledger.spec.audience import Readership
 from ledger.store import Cid, Codec
 
@@ -116,10 +116,13 @@ _OUTCOMES = ("Proposed", "Abandoned")
 _COMMITS = ("SegmentCommitted", "Committed", "RootCommitted")
 
 
-def load_round(chain: ChainReader, store: BlobReader, round_id: int) -> RoundRecord:
+def load_round(
+    chain: ChainReader, store: BlobReader, round_id: int, on_progress: OnProgress = ignore_progress
+) -> RoundRecord:
     """Return everything that chain and store say about a round.
 
     Args: chain: connected and checked. store: where the blobs are. round_id: number within the ledger, from 1.
+    on_progress: told of every blob.
     Raises: NotFoundError: no such round. ChainError: the node does not answer. Missing blobs are gaps, not errors.
     """
     if not 1 <= round_id <= (count := chain.count_rounds()):
@@ -169,7 +172,7 @@ def load_round(chain: ChainReader, store: BlobReader, round_id: int) -> RoundRec
         committed=view.committed if outcome["proposal"] or not is_uncounted else len(clients),
         **_fetch_previous(chain, store, task, layout, before),
         **outcome,
-        **_fetch_blobs(store, task, outcome["data_id"], set(clients), readership),
+        **_fetch_blobs(store, task, outcome["data_id"], clients, readership, on_progress),
     )
 
 
@@ -271,7 +274,12 @@ def _fetch_layout(store: BlobReader, task: spec.Task) -> Layout | None:
 
 
 def _fetch_blobs(
-    store: BlobReader, task: spec.Task, data_id: bytes, clients: set[int], readership: Readership | None
+    store: BlobReader,
+    task: spec.Task,
+    data_id: bytes,
+    clients: Sequence[int],
+    readership: Readership | None,
+    say: OnProgress,
 ) -> dict[str, Any]:
     """Fetch the manifest and what it names; an unreadable manifest leaves everything else missing."""
     nothing = {"base": NOTHING, "aggregate": NOTHING, "model": NOTHING}
@@ -287,10 +295,14 @@ def _fetch_blobs(
         return {**missing, "manifest": manifest}
     limit = get_max_bytes(task)
     contents = {entry.client: entry.content for entry in named.entries}
+    updates = {}
+    for done, client in enumerate(clients):
+        say(done, len(clients), f"fetching the update of client {client}")
+        updates[client] = fetch_update(store, to_cid(contents.get(client)), client, task, readership)
     return {
         "manifest": manifest,
         "base": fetch(store, to_cid(named.base), limit),
         "aggregate": fetch(store, to_cid(named.aggregate), limit),
         "model": fetch(store, to_cid(named.model), limit),
-        "updates": {c: fetch_update(store, to_cid(contents.get(c)), c, task, readership) for c in clients},
+        "updates": updates,
     }

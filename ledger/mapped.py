@@ -59,14 +59,13 @@ def forget(data: Bytes | NDArray[Any]) -> None:
 
     array: NDArray[Any] = np.frombuffer(data, dtype=np.uint8) if isinstance(data, bytes | memoryview) else data
     source: object = array
-    while isinstance(source, np.ndarray):
-        source = source.base
-    held = source.obj if isinstance(source, memoryview) else source
-    if not array.size or not isinstance(held, mmap.mmap) or not hasattr(mmap, "MADV_DONTNEED"):
+    while isinstance(source, np.ndarray | memoryview):
+        source = source.obj if isinstance(source, memoryview) else source.base
+    if not array.size or not isinstance(source, mmap.mmap) or not hasattr(mmap, "MADV_DONTNEED"):
         return
-    start = array.ctypes.data - np.frombuffer(held, dtype=np.uint8).ctypes.data
+    start = array.ctypes.data - np.frombuffer(source, dtype=np.uint8).ctypes.data
     first = start - start % mmap.PAGESIZE
-    held.madvise(mmap.MADV_DONTNEED, first, start + array.nbytes - first)
+    source.madvise(mmap.MADV_DONTNEED, first, start + array.nbytes - first)
 
 
 def iter_parts(

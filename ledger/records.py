@@ -6,7 +6,7 @@ A record holds what the chain and the store said, with gaps stated as gaps. Noth
 from __future__ import annotations
 
 import enum
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from ledger import errors, spec
@@ -33,6 +33,13 @@ class Fetched:
 
 
 NOTHING = Fetched(cid="", data=None)
+OnProgress = Callable[[float, float, str], None]
+"""Told how much of a whole is done, and what is being done."""
+
+
+def ignore_progress(done: float, total: float, text: str) -> None:
+    """Tell nobody."""
+    del done, total, text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -126,7 +126,7 @@ class Federation:
             rounds=tuple(results),
             twins=twins,
             twin_seconds=seconds,
-            model=tuple(model.tolist()),
+            model_q=model,
         )
 
     def _set_up(self) -> tuple[Roster, int, Vector, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from fl.workload import Vector
 from ledger.records import AuditReport, Grade, Verdict
 from ledger.script import Script
 
@@ -112,8 +113,13 @@ class RunResult:
     """Accuracy by round of the same learning without a ledger, by rule."""
     twin_seconds: dict[str, float]
     """Wall time of those runs."""
-    model: tuple[int, ...]
-    """The last global model in fixed point, d integers."""
+    model_q: Vector
+    """The last global model in fixed point, int32[d]."""
+
+    @property
+    def model(self) -> tuple[int, ...]:
+        """The last global model as integers."""
+        return tuple(self.model_q.tolist())
 
     @property
     def verdict(self) -> Verdict:

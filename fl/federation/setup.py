@@ -126,7 +126,7 @@ def create_task(ctx: Context, operator: LocalAccount, roster: Roster) -> tuple[i
     """Store layout, script and genesis model, create the task; return its id and the genesis model's CID."""
     genesis = ctx.workload.compute_genesis()
     header = header_of(ctx, spec.Kind.MODEL, round_id=0, client=0, num_examples=0)
-    cid = ctx.store.put(spec.encode_vector(header, genesis.astype("<i4").tobytes()))
+    cid = ctx.store.put(spec.split_vector(header, commitments.encode_values(genesis)))
     masking = (("masking", str(make_term(ctx, roster))),) if ctx.script.masking is not None else ()
     terms = tuple(sorted((*masking, *make_terms(ctx, roster), *ctx.script.terms)))
     document = replace(ctx.workload.layout, composition=ctx.script.composition, terms=terms)

@@ -60,13 +60,16 @@ def check_aggregate(
     params = record.make_rule_params([member.client for member in included.members], included.weights)
     _check_members(notes, proposal, included)
     result = None
+    notes.say(0, 3, "aggregate")
     if params.rule is spec.Rule.COMPOSED and params.composition is None:
         notes.add("7", make_gap(_name_layout(record), "the layout with the stages of the rule", record))
     elif record.degree:
         result = _check_masked(notes, proposal, included, rows)
     else:
         result = _check_rule(notes, proposal, (params, rows, included.weights), aggregate, make_aux)
+    notes.say(1, 3, "matrix")
     _check_matrix(notes, proposal, rows)
+    notes.say(2, 3, "model")
     # The step is checked from the proposed aggregate, so that one lie is one finding.
     is_honest = result is not None and _root_of(notes, result) == proposal.aggregate_root
     proposed = result if is_honest else decode_published(record, record.aggregate, proposal.aggregate_root)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from ledger import errors
 from ledger.errors import FedtrailError, SpecError
-from ledger.records import Fetched, Finding, RoundRecord
+from ledger.records import Fetched, Finding, OnProgress, RoundRecord, ignore_progress
 
 
 @dataclass(slots=True)
@@ -17,6 +17,7 @@ class Notes:
     findings: list[Finding] = field(default_factory=list)
     attested: list[str] = field(default_factory=list)
     rejections: list[SpecError] = field(default_factory=list)
+    say: OnProgress = ignore_progress
 
     def add(self, clause: str, error: FedtrailError, participant: int | None = None) -> None:
         """Note what the check `clause` of docs/protocol.md §7 found."""

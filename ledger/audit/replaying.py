@@ -12,11 +12,15 @@ from ledger.audit.aggregates import Aggregate, MakeAux, check_aggregate, is_whol
 from ledger.audit.completeness import check_completeness, check_manifest
 from ledger.audit.notes import Notes
 from ledger.audit.updates import Included, check_updates
-from ledger.records import AuditReport, Finding, Grade, RoundRecord, Verdict
+from ledger.records import AuditReport, Finding, Grade, OnProgress, RoundRecord, Verdict, ignore_progress
 
 
 def replay(
-    record: RoundRecord, aggregate: Aggregate = aggregation.aggregate, make_aux: MakeAux = aggregation.compute_aux
+    record: RoundRecord,
+    aggregate: Aggregate = aggregation.aggregate,
+    make_aux: MakeAux = aggregation.compute_aux,
+    *,
+    on_progress: OnProgress = ignore_progress,
 ) -> AuditReport:
     """Return what can be established about a round.
 
@@ -37,9 +41,9 @@ def replay(
         says.
 
     Args: record: from `history.load_round`. aggregate, make_aux: fast paths equal to spec, or spec itself; when one
-        differs from the chain, spec computes again and only that accuses.
+        differs from the chain, spec computes again and only that accuses. on_progress: told of updates and steps.
     """
-    notes = Notes(record)
+    notes = Notes(record, say=on_progress)
     is_listed = check_completeness(notes)
     if not is_listed or (not any(record.data_id) and not record.exclusions):
         return _report(notes, Included(), None)

@@ -104,7 +104,8 @@ def check_updates(notes: Notes, manifest: spec.Manifest) -> Included:
     compared: dict[int, NDArray[np.int32]] = {}
     if not terms.is_known and _may_be_masked(record):
         return included
-    for member in record.members:
+    for done, member in enumerate(record.members):
+        notes.say(done, len(record.members), f"update of client {member.client}")
         entry, fetched = entries[member.client], record.updates[member.client]
         try:
             blob, values = judge_update(record, member, fetched)

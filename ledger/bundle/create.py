@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib import resources
@@ -30,15 +30,13 @@ from ledger.evidence.receipts import compute_receipts_root
 from ledger.evidence.state import AccountProof
 from ledger.readers import BlobReader
 from ledger.recorded_chain import RecordedChain
+from ledger.records import OnProgress, ignore_progress
 from ledger.store import Cid
 from ledger.store.unixfs import split_bytes
 
 _HEADERS_PER_REQUEST = 200
 _SLOTS_PER_REQUEST = 200
 _ROLES = (Role.CLIENT, Role.AGGREGATOR, Role.ATTESTOR)
-
-OnProgress = Callable[[float, float, str], None]
-"""Called with how much of the whole is done, and what is being done."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +60,7 @@ class BundleRequest:
 
 
 def create_bundle(
-    path: Path, chain: Chain, store: BlobReader, request: BundleRequest, on_progress: OnProgress | None = None
+    path: Path, chain: Chain, store: BlobReader, request: BundleRequest, on_progress: OnProgress = ignore_progress
 ) -> Manifest:
     """Write a bundle and return its manifest.
 
@@ -76,14 +74,10 @@ def create_bundle(
     if request.recipient is not None and request.level is not Level.AUDITOR:
         raise UsageError("only an auditor's bundle is sealed")
     with stage(path) as staging:
-        manifest = _Creation(staging, chain, store, request, on_progress or _ignore).run()
+        manifest = _Creation(staging, chain, store, request, on_progress).run()
         staging.add(fmt.MANIFEST, [fmt.encode_manifest(manifest)])
         staging.write(path)
     return manifest
-
-
-def _ignore(done: float, total: float, text: str) -> None:
-    del done, total, text
 
 
 class _Creation:

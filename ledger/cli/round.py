@@ -15,6 +15,7 @@ from ledger.cli.failures import FailedWithData
 from ledger.cli.indexed import keep_verdict
 from ledger.cli.lazy import LazyGroup
 from ledger.cli.output import format_option, print_record, print_table, printable, to_plain
+from ledger.cli.progress import progress_bar
 from ledger.cli.runs import find_round, name_participants
 from ledger.cli.session import Session, project_options
 from ledger.history import load_round
@@ -42,8 +43,9 @@ def replay_(session: Session, number: int, run_name: str | None, fmt: str) -> No
 
     Exit status 7: something is proved wrong. 8: evidence is missing, which accuses nobody.
     """
-    record = load_round(session.chain, session.reader, find_round(session, number, run_name))
-    report = replay(record)
+    with progress_bar() as bar:
+        record = load_round(session.chain, session.reader, find_round(session, number, run_name), bar.update)
+        report = replay(record, on_progress=bar.update)
     keep_verdict(session, record, report)
     summary = _summarise(record, report)
     if report.findings and fmt == "json":
