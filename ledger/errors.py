@@ -160,8 +160,8 @@ class InsecureEndpoint(ConfigurationError):
 class KeyLocked(ConfigurationError):
     """A keystore file is encrypted and no password was given.
 
-    Cause: FEDTRAIL_KEY_PASSWORD is not set and there is no terminal to ask on.
-    Fix: set FEDTRAIL_KEY_PASSWORD or run in a terminal.
+    Cause: the environment names no password and there is no terminal to ask on.
+    Fix: set FEDTRAIL_KEY_PASSWORD, FEDTRAIL_KEY_PASSWORD_FILE or FEDTRAIL_KEY_PASSWORD_COMMAND, or run in a terminal.
     """
 
     code = "FT210"

@@ -7,23 +7,21 @@ start at once. Every other key is derived with scrypt at the full cost.
 from __future__ import annotations
 
 import contextlib
-import getpass
 import json
 import os
 import re
-import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ledger.errors import ConfigurationError, KeyExists, KeyLocked, KeyMissing, UsageError, WrongPassword
+from ledger.errors import ConfigurationError, KeyExists, KeyMissing, UsageError, WrongPassword
+from ledger.passwords import get_password
 
 if TYPE_CHECKING:
     from eth_account.signers.local import LocalAccount
 
     from ledger.chain import Network
 
-PASSWORD_VARIABLE = "FEDTRAIL_KEY_PASSWORD"
 DEVNET_PASSWORD = "devnet"
 
 _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}")
@@ -32,22 +30,11 @@ _ADDRESS = re.compile("(0x)?[0-9a-f]{40}")
 
 
 def password_for(network: Network, *, name: str = "signing key", confirm: bool = False) -> str:
-    """Return the keystore password: the public one on a devnet, else FEDTRAIL_KEY_PASSWORD, else ask.
+    """Return the keystore password: the public one on a devnet, else what `passwords.get_password` finds.
 
-    Args: name: key to name in the question. confirm: ask twice, for a new key.
-    Raises: KeyLocked: the variable is not set and there is no terminal; UsageError: the two answers differ.
+    Args and errors as there.
     """
-    if network.devnet:
-        return DEVNET_PASSWORD
-    from_environment = os.environ.get(PASSWORD_VARIABLE)
-    if from_environment:
-        return from_environment
-    if not sys.stdin.isatty():
-        raise KeyLocked(name=name)
-    password = getpass.getpass(f"password for {name}: ")
-    if confirm and getpass.getpass("again: ") != password:
-        raise UsageError("the passwords differ; nothing was written")
-    return password
+    return DEVNET_PASSWORD if network.devnet else get_password(name, confirm=confirm)
 
 
 class Keystore:

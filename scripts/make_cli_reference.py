@@ -35,7 +35,8 @@ HEAD = """\
   and `data` with whatever the command found out nevertheless, such as the findings of a replay.
 - The project is the folder with `fedtrail.toml`, here or above; `--project DIR` or `FEDTRAIL_PROJECT` names another.
   `--network NAME` or `FEDTRAIL_NETWORK` picks one of its networks; else the first of the file counts.
-- Passwords of keys come from `FEDTRAIL_KEY_PASSWORD` or the terminal, never from options or files.
+- Passwords of keys come from `FEDTRAIL_KEY_PASSWORD`, from the file that `FEDTRAIL_KEY_PASSWORD_FILE` names, from the
+  program that `FEDTRAIL_KEY_PASSWORD_COMMAND` starts, or from the terminal; never from options.
 - `fedtrail --debug COMMAND` prints the traceback of an unexpected failure.
 
 | exit status | meaning |

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
-import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +11,7 @@ from ledger.cli.lazy import LazyGroup
 from ledger.cli.output import format_option, print_record, print_rows, print_table
 from ledger.cli.progress import progress_bar, say
 from ledger.cli.session import Session, project_options
-from ledger.errors import KeyLocked, UsageError
+from ledger.errors import UsageError
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
@@ -230,7 +227,7 @@ def extract(path: Path, output: Path, key_file: Path | None, fmt: str) -> None:
 def key(path: Path, signs: bool, no_password: bool, fmt: str) -> None:
     """Make a key file: one that sealed bundles open with (X25519), or with --sign one that signs (Ed25519).
 
-    The public key that is printed is what others need. The password comes from FEDTRAIL_KEY_PASSWORD or the terminal.
+    The public key that is printed is what others need. The password comes from the environment or the terminal.
     """
     from ledger.bundle.sealing import make_recipient_key, make_signing_key
 
@@ -255,13 +252,6 @@ def password_of(key_file: Path) -> str | None:
 
 
 def _ask_password(key_file: Path, *, confirm: bool) -> str:
-    from ledger.keys import PASSWORD_VARIABLE
+    from ledger.passwords import get_password
 
-    if known := os.environ.get(PASSWORD_VARIABLE):
-        return known
-    if not sys.stdin.isatty():
-        raise KeyLocked(name=key_file.name)
-    password = getpass.getpass(f"password for {key_file.name}: ")
-    if confirm and getpass.getpass("again: ") != password:
-        raise UsageError("the passwords differ; nothing was written")
-    return password
+    return get_password(key_file.name, confirm=confirm)

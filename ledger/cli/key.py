@@ -26,7 +26,7 @@ def key() -> None:
 @format_option
 @project_options
 def new(session: Session, name: str, fmt: str) -> None:
-    """Make a key; the password comes from FEDTRAIL_KEY_PASSWORD or the terminal."""
+    """Make a key; its password comes from the environment or the terminal."""
     address = session.keys.new(name, session.password(confirm=True))
     print_record("key.new", {"name": name, "address": address}, fmt=fmt)
 

@@ -16,6 +16,7 @@ from ledger.errors import ConfigurationError, MissingExtra, Unavailable, UsageEr
 from ledger.exports import cyclonedx, model_card, prov, slsa
 from ledger.exports.story import Story
 from ledger.layout import Layout
+from ledger.passwords import find_password
 from ledger.spec.errors import WrongShape
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
 SIGNATURE = "model.sig"
 """Name of the signature that `model_signing verify key` reads."""
-PASSWORD_VARIABLE = "FEDTRAIL_KEY_PASSWORD"
 
 
 def render(story: Story, *, attester: Ed25519PrivateKey | None = None) -> dict[str, bytes]:
@@ -95,7 +95,7 @@ def sign_folder(folder: Path, key: Path) -> None:
         raise MissingExtra(feature="signing a model", package="model-signing", extra="signing") from None
     target = folder / SIGNATURE
     try:
-        config = signing.Config().use_elliptic_key_signer(private_key=key, password=os.environ.get(PASSWORD_VARIABLE))
+        config = signing.Config().use_elliptic_key_signer(private_key=key, password=find_password(key.name))
         config.set_hashing_config(hashing.Config().set_ignored_paths(paths=[target], ignore_git_paths=False))
         config.sign(folder, target)
     except (ValueError, TypeError, OSError) as problem:

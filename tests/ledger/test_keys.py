@@ -10,7 +10,8 @@ from eth_account import Account
 from ledger import keys
 from ledger.chain import Network
 from ledger.errors import ConfigurationError, KeyExists, KeyLocked, KeyMissing, UsageError, WrongPassword
-from ledger.keys import DEVNET_PASSWORD, PASSWORD_VARIABLE, Keystore, password_for
+from ledger.keys import DEVNET_PASSWORD, Keystore, password_for
+from ledger.passwords import COMMAND_VARIABLE, FILE_VARIABLE, PASSWORD_VARIABLE
 
 DEVNET = Network(name="devnet", rpc="http://127.0.0.1:1", chain_id=31337, devnet=True)
 PUBLIC = Network(name="public", rpc="http://127.0.0.1:1", chain_id=1)
@@ -140,6 +141,34 @@ def test_a_devnet_needs_no_password(monkeypatch):
 def test_the_environment_gives_the_password(monkeypatch):
     monkeypatch.setenv(PASSWORD_VARIABLE, "secret")
     assert password_for(PUBLIC) == "secret"
+
+
+def test_a_file_or_a_program_gives_the_password(monkeypatch, tmp_path):
+    file = tmp_path / "secret"
+    file.write_text("of the file\n")
+    monkeypatch.setenv(COMMAND_VARIABLE, f"'{sys.executable}' -c \"print('of the program')\"")
+    assert password_for(PUBLIC) == "of the program"
+    monkeypatch.setenv(FILE_VARIABLE, str(file))
+    assert password_for(PUBLIC) == "of the file"
+    monkeypatch.setenv(PASSWORD_VARIABLE, "of the environment")
+    assert password_for(PUBLIC) == "of the environment"
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        (FILE_VARIABLE, "/nowhere/at/all"),
+        (COMMAND_VARIABLE, "/nowhere/at/all"),
+        (COMMAND_VARIABLE, f"'{sys.executable}' -c 'raise SystemExit(3)'"),
+        (COMMAND_VARIABLE, f"'{sys.executable}' -c 'pass'"),
+        (COMMAND_VARIABLE, "an 'open quote"),
+    ],
+)
+def test_a_place_without_a_password_leaves_a_key_locked_and_nobody_is_asked(monkeypatch, variable, value):
+    monkeypatch.delenv(PASSWORD_VARIABLE, raising=False)
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(KeyLocked, match="password should be"):
+        password_for(PUBLIC, name="hospital-a")
 
 
 def test_without_terminal_and_environment_a_key_stays_locked():
