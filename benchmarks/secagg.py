@@ -22,7 +22,6 @@ from pathlib import Path
 from statistics import median
 
 import numpy as np
-from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from machine import describe_machine
 
 import fl.kernels
@@ -30,7 +29,7 @@ from fl.privacy.secagg import Masker, Setting, Unmasker, decode_answer
 from fl.privacy.secagg.keys import compute_public_key
 from fl.quantization import quantize
 from ledger import spec
-from ledger.aggregation.masks import _add_masks, apply_masks
+from ledger.aggregation.masks import add_masks, apply_masks
 from ledger.script.masking import choose_degree, choose_threshold
 
 HERE = Path(__file__).parent
@@ -53,11 +52,14 @@ def main() -> int:
     n, d = arguments.clients, arguments.size
     degree = choose_degree(n)
     stages = {}
-    aes = [measure_aes(d, degree + 1) for _ in range(5)]
+    aes: list[dict[str, object]] = []
     flower: list[dict[str, object]] = []
     for stage in STAGES:
         stages[stage] = run(n, d, degree, stage, arguments.dropped)
         sys.stderr.write(f"{stage}: {json.dumps(stages[stage])}\n")
+        if len(aes) < 3:
+            aes.append(run(n, d, degree, "publish", arguments.dropped, spec.Expansion.AES))
+            sys.stderr.write(f"aes: {json.dumps(aes[-1])}\n")
         if arguments.flower_python and len(flower) < 3:  # between ours, so that both meet the same machine
             flower.append(run_flower(arguments.flower_python, n, d, degree, arguments.dropped))
             sys.stderr.write(f"flower: {json.dumps(flower[-1])}\n")
@@ -72,13 +74,15 @@ def main() -> int:
         "threshold": choose_threshold(degree),
         "mask": "SHA-256 in counter mode, 256-bit seeds",
         "dropouts_at": stages,
-        "cpu_seconds_of_a_clients_masks_if_they_were_aes_ctr": round(median(aes), 5),
+        "with_aes_256_in_counter_mode": summarise(aes),
     }
     if flower:
         result["flower"] = summarise(flower)
         # Flower's server removes the pair masks of the clients that are gone: so does ours at this stage.
         result["client_cpu_ratio"] = ratio(flower, stages["publish"], "client_cpu_seconds")
         result["server_cpu_ratio"] = ratio(flower, stages["publish"], "server_cpu_seconds")
+        result["client_cpu_ratio_with_aes"] = ratio(flower, summarise(aes), "client_cpu_seconds")
+        result["server_cpu_ratio_with_aes"] = ratio(flower, summarise(aes), "server_cpu_seconds")
     text = json.dumps(result, indent=2) + "\n"
     if arguments.write:
         RESULT.write_text(text)
@@ -118,19 +122,6 @@ class Clock:
         self.seconds[what] = self.seconds.get(what, 0.0) + time.process_time() - started
 
 
-def measure_aes(d: int, masks: int) -> float:
-    """Return CPU seconds of as many masks in AES-256 counter mode: what a mask costs that no contract could judge."""
-    total, block = np.zeros(d, dtype=np.uint32), np.zeros(1 << 16, dtype=np.uint32)
-    zeros, started = bytes(block.nbytes), time.process_time()
-    for number in range(masks):
-        encryptor = Cipher(algorithms.AES(private_key(number)), modes.CTR(bytes(16))).encryptor()
-        for at in range(0, d, len(block)):
-            part = total[at : at + len(block)]
-            encryptor.update_into(zeros[: part.nbytes], block.data.cast("B"))
-            np.add(part, block[: len(part)], out=part)
-    return time.process_time() - started
-
-
 def private_key(client: int) -> bytes:
     return hashlib.sha256(b"key %d" % client).digest()
 
@@ -139,7 +130,9 @@ def make_update(client: int, d: int) -> np.ndarray:
     return np.random.default_rng([SEED, client]).normal(0, 0.01, d).astype(np.float32)
 
 
-def run(n: int, d: int, degree: int, stage: str, dropped: float) -> dict[str, object]:
+def run(
+    n: int, d: int, degree: int, stage: str, dropped: float, expansion: spec.Expansion = spec.Expansion.SHA256
+) -> dict[str, object]:
     """Run one round in which some clients fall silent at a stage; return what it cost and whether its sum is exact."""
     clients = list(range(1, n + 1))
     keys = {c: compute_public_key(private_key(c)) for c in clients}
@@ -183,7 +176,7 @@ def run(n: int, d: int, degree: int, stage: str, dropped: float) -> dict[str, ob
         with watches[c].measure("quantise"):
             values = quantize(update, scale_bits=SCALE_BITS, bound=spec.MAX_BOUND).values
         with watches[c].measure("mask"):
-            masked = apply_masks(values, c, seeds)
+            masked = apply_masks(values, c, seeds, expansion)
             published = spec.encode_seed_table(table) + masked.astype("<i4").tobytes()
         if rejected:
             raise RuntimeError("a message was rejected")
@@ -208,7 +201,7 @@ def run(n: int, d: int, degree: int, stage: str, dropped: float) -> dict[str, ob
     with clock.measure("recover seeds"):
         reveals = unmasker.recover(answers)
     with clock.measure("remove masks"):
-        _add_masks(total, [(r.seed, -spec.compute_sign(r.owner, r.peer)) for r in reveals])
+        add_masks(total, [(r.seed, -spec.compute_sign(r.owner, r.peer)) for r in reveals], expansion)
     whole = [c for c in clients if c not in silent]
     return {
         "survivors": len(survivors),

@@ -15,7 +15,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from fl.kernels import coordinates, gram, masks, mixing, sha256
+from fl.kernels import coordinates, gram, lanes, masks, mixing, sha256
 from ledger.aggregation.blocks import Int32Array
 from ledger.mapped import iter_parts
 
@@ -70,16 +70,17 @@ class CompiledKernels:
         return None if len(rows[0]) < gram.get_width() or _are_scattered(rows) else _multiply(rows, bound)
 
     def add_mask(self, total: NDArray[np.uint32], seed: bytes, sign: int) -> int:
-        """Add a mask; return how many coordinates are done: all but the last few, or none without SHA instructions."""
-        step = masks.LANES * masks.WORDS_PER_BLOCK
-        done = len(total) - len(total) % step
-        if not sha256.is_supported() or not done:
+        """Add a mask; return how many coordinates are done: all but the last few."""
+        maker = masks if sha256.is_supported() else lanes
+        step = maker.LANES * masks.WORDS_PER_BLOCK
+        done: int = len(total) - len(total) % step
+        if not done:
             return 0
-        call, address = masks.compile_masking().call, total.ctypes.data
+        call, address = maker.compile_masking().call, total.ctypes.data
         text = np.frombuffer(seed, dtype=np.uint8)
 
         def work(start: int, stop: int) -> None:
-            call(text.ctypes.data, start * masks.LANES, stop * masks.LANES, sign, address)
+            call(text.ctypes.data, start * maker.LANES, stop * maker.LANES, sign, address)
 
         _share(work, done // step, least=_SHARE_BYTES // (step * 4))
         return done

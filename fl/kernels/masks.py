@@ -1,6 +1,7 @@
 """Masks of secure aggregation: SHA-256 in counter mode, added where it is made, with the SHA instructions of x86.
 
 A block is sha256(seed | u64): one compression of constant padding, two blocks side by side (docs/protocol.md §11.1).
+Its first eight rounds read the seed alone, and are done once a mask.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ LANES = sha256.LANES
 WORDS_PER_BLOCK = 8
 _SEED_BYTES, _BITS = 32, 320
 _PADDING = 0x80000000
+_GROUPS_OF_SEED = 2
+"""Groups of four rounds that read the seed alone."""
 
 
 @cache
@@ -36,15 +39,17 @@ def compile_masking() -> Compiled:
     signs: Any = ir.Constant(ir.VectorType(I32, 4), ir.Undefined)
     for lane in range(4):
         signs = builder.insert_element(signs, sign, ir.Constant(I32, lane))
+    start: list[Values] = [list(sha256._START)] * LANES
+    begun = sha256._run_rounds(builder, start[:1], [secret], last=_GROUPS_OF_SEED) * LANES
     before, loop, end = builder.block, function.append_basic_block("blocks"), function.append_basic_block("end")
     builder.branch(loop)
     builder.position_at_end(loop)
     block = builder.phi(I64)
     block.add_incoming(first, before)
     numbers = [builder.add(block, ir.Constant(I64, lane)) for lane in range(LANES)]
-    states: list[Values] = [list(sha256._START) for _ in numbers]
     words = [[*secret, _count(builder, number), constants(I32, [0, 0, 0, _BITS])] for number in numbers]
-    for number, state in zip(numbers, sha256._compress(builder, states, words), strict=True):
+    rounds = sha256._run_rounds(builder, begun, words, first=_GROUPS_OF_SEED)
+    for number, state in zip(numbers, sha256._feed_forward(builder, start, rounds), strict=True):
         _add(builder, state, signs, builder.gep(total, [builder.mul(number, ir.Constant(I64, _SEED_BYTES))]))
     following = builder.add(block, ir.Constant(I64, LANES))
     block.add_incoming(following, builder.block)

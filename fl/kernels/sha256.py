@@ -55,8 +55,11 @@ def _root_bits(prime: int, degree: int) -> int:
     return low & 0xFFFFFFFF
 
 
-_ROUND = [_root_bits(prime, 3) for prime in _first_primes(64)]
+ROUND_WORDS = [_root_bits(prime, 3) for prime in _first_primes(64)]
+"""The constant of every round."""
 _A, _B, _C, _D, _E, _F, _G, _H = (_root_bits(prime, 2) for prime in _first_primes(8))
+START_WORDS = (_A, _B, _C, _D, _E, _F, _G, _H)
+"""The state before a first block."""
 _START = constants(I32, [_F, _E, _B, _A]), constants(I32, [_H, _G, _D, _C])
 """The two halves of the state, as the instructions hold them."""
 
@@ -163,24 +166,32 @@ def _swap_bytes(builder: ir.IRBuilder, vector: Any) -> Any:
 
 def _compress(builder: ir.IRBuilder, states: list[Values], blocks: list[Values]) -> list[Values]:
     """Return the states after one block each, the lanes' instructions taking turns."""
+    return _feed_forward(builder, states, _run_rounds(builder, states, blocks))
+
+
+def _run_rounds(
+    builder: ir.IRBuilder, states: list[Values], blocks: list[Values], first: int = 0, last: int = 16
+) -> Any:
+    """Return the states after some of the groups of four rounds. Args: blocks: of the block's words, four vectors."""
     rounds = declare(builder, "llvm.x86.sha256rnds2", _V4, _V4, _V4, _V4)
-    first, second = (declare(builder, f"llvm.x86.sha256msg{i}", _V4, _V4, _V4) for i in (1, 2))
+    expand, finish = (declare(builder, f"llvm.x86.sha256msg{i}", _V4, _V4, _V4) for i in (1, 2))
     halves = [list(state) for state in states]
-    for group in range(16):
-        keys = constants(I32, _ROUND[4 * group : 4 * group + 4])
+    for group in range(first, last):
+        keys = constants(I32, ROUND_WORDS[4 * group : 4 * group + 4])
         for state, words in zip(halves, blocks, strict=True):
             if group >= 4:
                 between = builder.shuffle_vector(words[2], words[3], constants(I32, [1, 2, 3, 4]))
-                mixed = builder.add(first([words[0], words[1]]), between)
-                words[:] = [*words[1:], second([mixed, words[3]])]
+                mixed = builder.add(expand([words[0], words[1]]), between)
+                words[:] = [*words[1:], finish([mixed, words[3]])]
             keyed = builder.add(words[min(group, 3)], keys)
             high = builder.shuffle_vector(keyed, keyed, constants(I32, [2, 3, 2, 3]))
             state[1] = rounds([state[1], state[0], keyed])
             state[0] = rounds([state[0], state[1], high])
-    return [
-        [builder.add(a, b) for a, b in zip(before, after, strict=True)]
-        for before, after in zip(states, halves, strict=True)
-    ]
+    return halves
+
+
+def _feed_forward(builder: ir.IRBuilder, before: list[Values], after: list[Values]) -> list[Values]:
+    return [[builder.add(a, b) for a, b in zip(*halves, strict=True)] for halves in zip(before, after, strict=True)]
 
 
 def _store_digest(builder: ir.IRBuilder, state: Values, address: Any) -> None:

@@ -20,7 +20,9 @@ from masked_rounds import (
     private_key,
 )
 
-from fl.kernels import load
+from fl.kernels import lanes as wide
+from fl.kernels import load, sha256
+from fl.kernels.compiled import CompiledKernels
 from fl.privacy.secagg import Masker, Request
 from fl.privacy.secagg.keys import compute_public_key
 from fl.privacy.secagg.shares import PRIME, join, split
@@ -407,10 +409,23 @@ def test_compiled_masks_are_those_of_the_specification(seed: bytes, size: int, s
     compiled = load()
     assert compiled is not None
     total = np.arange(size, dtype=np.uint32)
-    done = compiled.add_mask(total, seed, sign)  # 0 without SHA instructions, else all but the last few
-    assert done in (0, size - size % 16)
+    done = compiled.add_mask(total, seed, sign)
+    assert done in (size - size % 16, size - size % 128)  # with SHA instructions, and without
     want = [(at + sign * word) % 2**32 for at, word in enumerate(spec.expand_mask(seed, size))]
     assert total.tolist() == want[:done] + list(range(done, size))
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.binary(min_size=32, max_size=32), st.integers(0, 3), st.sampled_from([1, -1]))
+def test_masks_without_sha_instructions_are_those_of_the_specification(seed: bytes, steps: int, sign: int) -> None:
+    size = steps * wide.LANES * wide.WORDS_PER_BLOCK + 5
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sha256, "is_supported", lambda: False)
+        total = np.arange(size, dtype=np.uint32)
+        done = CompiledKernels().add_mask(total, seed, sign)
+    assert done == size - 5
+    want = [(at + sign * word) % 2**32 for at, word in enumerate(spec.expand_mask(seed, done))]
+    assert total.tolist() == want + list(range(done, size))
 
 
 def test_large_masks_are_compiled_and_come_out_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
