@@ -228,7 +228,8 @@ class Bundle:
         missing = "incomplete: the receipts of block {} are not in the bundle"
         for raw in self.items("chain/receipts.rlp", 1 << 25):
             number, receipts = parse_rlp(raw)
-            require(isinstance(receipts, list), "FT703", "malformed receipts")
+            is_list = isinstance(receipts, list) and all(isinstance(receipt, bytes) for receipt in receipts)
+            require(is_list, "FT703", "malformed receipts")
             number = to_int(number)
             while waiting and waiting[0] < number:
                 self.find("receipts", "FT705", missing.format(waiting.popleft()))

@@ -309,17 +309,29 @@ def are_terms(terms):
     return is_rising(name for name, _ in pairs)
 
 
-def is_masking(text):
-    """Whether a term says who masks, and how many shares recover a secret (§11.10)."""
-    told = re.fullmatch(r"threshold\(([1-9][0-9]{0,3})\)\+roster\(([0-9,-]{1,900})\)", text)
-    last, count = -1, 0
-    for part in told[2].split(",") if told else ():
+def read_ranges(text):
+    """Return the participants that ranges such as 2-21,30 name, at most 10,000; None if they could be fewer ranges."""
+    numbers = [-1]
+    for part in text.split(","):
         ends = re.fullmatch(r"([1-9][0-9]{0,9})(?:-([1-9][0-9]{0,9}))?", part)
-        if not ends or int(ends[1]) <= last + 1 or (ends[2] and int(ends[2]) <= int(ends[1])):
-            return False
-        last = int(ends[2] or ends[1])
-        count += last - int(ends[1]) + 1
-    return bool(told) and int(told[1]) <= 1000 and count <= 10_000
+        low, high = (int(ends[1]), int(ends[2] or ends[1])) if ends else (0, 0)
+        if low <= numbers[-1] + 1 or (ends[2] and high <= low) or high - low > 10_000 - len(numbers):
+            return None
+        numbers += range(low, high + 1)
+    return numbers[1:]
+
+
+def is_masking(text):
+    """Whether a term says who masks, and how many shares recover a secret (§11.10); not in groups."""
+    told = re.fullmatch(r"threshold\(([1-9][0-9]{0,3})\)\+roster\(([0-9,-]{1,900})\)", text)
+    return bool(told) and int(told[1]) <= 1000 and read_ranges(told[2]) is not None
+
+
+def is_audience(text):
+    """Whether a term says to whom updates are encrypted, at most 62 beside author and aggregator."""
+    told = re.fullmatch(r"aggregator(?:\+attestors\(([0-9,-]{1,480})\))?(?:\+auditors\(([0-9,-]{1,480})\))?", text)
+    named = [read_ranges(part) for part in told.groups() if part] if told else [None]
+    return None not in named and len(set().union(*named)) == sum(map(len, named)) <= 62
 
 
 def is_noise(text):

@@ -62,9 +62,9 @@ def encode_rlp(item):
     return bytes([base + 55 + len(size)]) + size + body
 
 
-def to_int(data, width=32):
+def to_int(data):
     """Return an RLP integer: big endian without leading zeros."""
-    require(isinstance(data, bytes) and len(data) <= width and data[:1] != b"\x00", "FT703", "not an RLP integer")
+    require(isinstance(data, bytes) and data[:1] != b"\x00", "FT703", "not an RLP integer")
     return int.from_bytes(data, "big")
 
 
@@ -207,10 +207,13 @@ def prove_account(state_root, address, proof):
     """
     encoded = walk_proof(state_root, address, unhex(proof["account"]))
     account = parse_rlp(encoded) if encoded is not None else []
-    is_account = isinstance(account, list) and len(account) == 4 and {len(each) for each in account[2:]} == {32}
+    is_account = isinstance(account, list) and len(account) == 4 and all(isinstance(part, bytes) for part in account)
+    is_account = is_account and len(account[2]) == len(account[3]) == 32
     require(is_account, "FT703", f"there is no contract at 0x{address.hex()}")
+    to_int(account[0]), to_int(account[1])  # its nonce and balance, which nothing here is about
     words = {}
     for slot, nodes in proof["storage"].items():
         value = walk_proof(account[2], bytes.fromhex(slot[2:]), unhex(nodes))
-        words[int(slot, 16)] = to_int(parse_rlp(value)) if value else 0
+        words[int(slot, 16)] = to_int(parse_rlp(value)) if value is not None else 0
+        require(words[int(slot, 16)] < 1 << 256, "FT703", "a storage value of more than 32 bytes")
     return account[3], words

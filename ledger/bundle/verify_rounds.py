@@ -12,6 +12,7 @@ from verify_blobs import (
     decode_manifest,
     decode_update,
     decode_vector,
+    is_audience,
     is_masking,
     is_noise,
     matrix_root,
@@ -35,6 +36,8 @@ from verify_rules import (
     unmask,
 )
 
+FORMS = {"audience", "homomorphic", "masking"}
+"""Terms that say what the bytes of an update are: with another one than is known here, none can be judged."""
 REJECTIONS = range(730, 736)
 """Reasons for which a validation excludes (§12.1)."""
 PROPOSAL = ("aggregate_root", "matrix_root", "model_root", "members_root", "data_id", "committed")
@@ -94,10 +97,6 @@ def proposal_hash(number, proposal, segments_hash, excluded, aux, included):
     tail = (keccak(excluded), keccak(aux), word(committed), word(included))
     core = keccak(model + keccak(b"".join((members, data_id, segments_hash, *tail))))
     return keccak(word(number) + aggregate_root + matrix + core)
-
-
-FORMS = {"audience", "homomorphic", "masking"}
-"""Terms that say what the bytes of an update are: with another one than is known here, none can be judged."""
 
 
 def weigh(task, examples, stake):
@@ -217,7 +216,7 @@ class Replay:
             self.is_legible = self.task["rule"] != COMPOSED  # its updates may be masked (§11.13)
             return
         self.rule = stages and dict(zip(("stages", "f"), parse_composition(stages), strict=True))
-        readable = {"masking": is_masking, "noise": is_noise, "validation": self.is_validation}
+        readable = {"audience": is_audience, "masking": is_masking, "noise": is_noise, "validation": self.is_validation}
         strange = [name for name, text in terms.items() if not readable.get(name, lambda _: False)(text)]
         if strange:
             self.is_legible = not FORMS & set(strange)
@@ -226,6 +225,9 @@ class Replay:
         self.is_bound = True
         if "validation" in terms:
             self.limits = parse_validation(terms["validation"])
+        if "audience" in terms:
+            self.is_legible = False
+            self.find("commitments", "FT804", "its updates are encrypted, and no reader's key is used here")
 
     def is_validation(self, text):
         """Whether a term is a validation that can be judged: not of updates under masks (§12.4)."""
@@ -265,10 +267,8 @@ class Replay:
                 found = bad
             if reason == 801:
                 self.is_attested = True  # the aggregator's word
-            elif not found and (not reason or not self.is_bound or (self.limits is not None and reason in REJECTIONS)):
-                sound[client] = (
-                    update  # what excludes it, if anything, is told by comparison, or by a term unknown here
-                )
+            elif not found and self.may_have(reason):
+                sound[client] = update
             elif not reason:
                 # Bytes other than committed, whoever changed them; every other reason should have excluded it.
                 code = {"FT801": "FT801", "FT701": "FT701", "FT708": "FT701"}.get(found.code, "FT706")
