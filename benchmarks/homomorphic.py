@@ -26,6 +26,7 @@ from fl.privacy.homomorphic.parties import KeyHolder, Setting
 from ledger.aggregation import ciphertexts, lattice
 from ledger.spec import homomorphic as he
 from ledger.spec.lattice import DEGREE, MODULUS
+from ledger.spec.shares import decode_decryption_share
 
 RESULT = Path(__file__).parent / "results" / "homomorphic.json"
 BOUND = (1 << 23) - 1
@@ -81,7 +82,7 @@ def measure_own(updates: np.ndarray) -> dict[str, Any]:
     answers, decrypt_seconds = time_each(lambda at: holders[at].decrypt(encrypted, committed), clients)
     root = he.compute_sum_root(lattice.encode_polynomials(total))
     shares = [
-        he.decode_decryption_share(data, params, domain_separator=bytes(32), round_id=1, client=client, sum_root=root)
+        decode_decryption_share(data, params, domain_separator=bytes(32), round_id=1, client=client, sum_root=root)
         for client, data in zip(encrypted, answers, strict=True)
     ]
     _, verify_seconds = time_each(

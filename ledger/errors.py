@@ -457,6 +457,20 @@ class UnmaskingFailed(RuleError):
     template = "round {round_id} cannot be unmasked: {what}"
 
 
+class DecryptionFailed(RuleError):
+    """The sum of a homomorphic round cannot be decrypted; nothing of any update is known.
+
+    Cause: clients that hold a part of the round's key did not commit, did not publish, or sent no part in the
+    decryption, or a wrong one. Every holder is needed.
+    Fix: nothing; the run opens the round again, with new keys, without them, as long as its quorum is met. With
+    clients that come and go, the section masking survives who is gone.
+    """
+
+    code = "FT614"
+    template = "round {round_id} cannot be decrypted: {what}"
+    hint_template = "it is run again without them, with new keys, while 'run.quorum' is met; else fedtrail run resume"
+
+
 class IntegrityError(FedtrailError):
     """An audit proved that something is wrong.
 
@@ -489,6 +503,18 @@ class WrongExclusion(IntegrityError):
 
     code = "FT706"
     template = "round {round_id}, client {client}: the proposal says {got}, the bytes say {want}"
+
+
+class WrongDecryption(IntegrityError):
+    """What an aggregator states about the decryption of a round does not fit together.
+
+    Cause: it added updates that are not encrypted under one key, listed a share that its client never signed, or
+    proposed a sum without saying who decrypted it.
+    Fix: fedtrail round replay N shows it; no court judges encrypted sums, the evidence is in chain and store.
+    """
+
+    code = "FT744"
+    template = "round {round_id}: {what}"
 
 
 class BrokenLineage(IntegrityError):
@@ -551,12 +577,12 @@ class KeyMisused(IntegrityError):
     """The ledger holds something in a client's name that this project does not know of.
 
     Cause: the key is in other hands too, or this is not the only place where the client works.
-    Fix: if it was not you, fedtrail key rotate NAME at once; the message names what was signed.
+    Fix: if it was not you, fedtrail key revoke NAME at once; the message names what was signed.
     """
 
     code = "FT723"
     template = "{name} is said to have {what}, which this project knows nothing of"
-    hint_template = "if it was not you, rotate the key: fedtrail key rotate {name}"
+    hint_template = "if it was not you, shut the thief out: fedtrail key revoke {name}"
 
 
 class WrongSources(IntegrityError):

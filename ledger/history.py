@@ -16,8 +16,10 @@ from ledger.readers import (
     open_fetched,
     read_audience,
 )
-from ledger.records import NOTHING, Fetched, OnProgress, RoundRecord, ignore_progress
+from ledger.records import NOTHING, Fetched, OnProgress, RoundRecord, ignore_progress, read_homomorphic
 from ledger.spec.audience import Readership
+from ledger.spec.homomorphic import Homomorphic, choose_parameters
+from ledger.spec.shares import KIND, ShareEntry, decode_share_list
 from ledger.store import Cid, Codec
 
 
@@ -86,9 +88,16 @@ def fetch(store: BlobReader, cid: Cid | None, max_bytes: int) -> Fetched:
 
 
 def fetch_update(
-    store: BlobReader, cid: Cid | None, client: int, task: spec.Task, readership: Readership | None
+    store: BlobReader,
+    cid: Cid | None,
+    client: int,
+    task: spec.Task,
+    readership: Readership | None,
+    homomorphic: Homomorphic | None = None,
 ) -> Fetched:
     """Return an update as its author wrote it, or the reason why it did not come, or cannot be opened."""
+    if homomorphic is not None:
+        return fetch(store, cid, homomorphic.compute_max_update_bytes(task.size, task.bound))
     fetched = fetch(store, cid, get_max_update_bytes(task, readership))
     return open_fetched(fetched, client, readership, store)
 
@@ -145,6 +154,7 @@ def load_round(
     readership: Readership | None = None
     if audience is not None and not task.degree:
         readership = find_readership(chain, view, audience, clients, size=task.size)
+    homomorphic = read_homomorphic(task, layout)
     outcome, is_uncounted = _read_outcome(view, ended), view.mode is spec.CommitMode.ACCUMULATED
     where = ended or opened
     return RoundRecord(
@@ -172,7 +182,8 @@ def load_round(
         committed=view.committed if outcome["proposal"] or not is_uncounted else len(clients),
         **_fetch_previous(chain, store, task, layout, before),
         **outcome,
-        **_fetch_blobs(store, task, outcome["data_id"], clients, readership, on_progress),
+        **_fetch_blobs(store, task, outcome["data_id"], clients, readership, homomorphic, on_progress),
+        **_fetch_decryption(chain, store, view.aggregator, task, round_id, homomorphic),
     )
 
 
@@ -279,6 +290,7 @@ def _fetch_blobs(
     data_id: bytes,
     clients: Sequence[int],
     readership: Readership | None,
+    homomorphic: Homomorphic | None,
     say: OnProgress,
 ) -> dict[str, Any]:
     """Fetch the manifest and what it names; an unreadable manifest leaves everything else missing."""
@@ -298,11 +310,47 @@ def _fetch_blobs(
     updates = {}
     for done, client in enumerate(clients):
         say(done, len(clients), f"fetching the update of client {client}")
-        updates[client] = fetch_update(store, to_cid(contents.get(client)), client, task, readership)
+        updates[client] = fetch_update(store, to_cid(contents.get(client)), client, task, readership, homomorphic)
     return {
         "manifest": manifest,
         "base": fetch(store, to_cid(named.base), limit),
         "aggregate": fetch(store, to_cid(named.aggregate), limit),
         "model": fetch(store, to_cid(named.model), limit),
         "updates": updates,
+    }
+
+
+def find_share_list(chain: ChainReader, aggregator: int, round_id: int) -> bytes | None:
+    """Return the digest of the list of decryption shares that a round's aggregator stated first; None without one."""
+    kind = spec.encode_label(KIND)
+    for event in chain.events(names=("ScoresRecorded",), round_id=round_id):
+        if event.args["kind"] == kind and event.args["scorer"] == aggregator:
+            return bytes(event.args["method"])
+    return None
+
+
+def _fetch_decryption(
+    chain: ChainReader,
+    store: BlobReader,
+    aggregator: int,
+    task: spec.Task,
+    round_id: int,
+    homomorphic: Homomorphic | None,
+) -> dict[str, Any]:
+    """Fetch the list of decryption shares of a homomorphic round, and what it names."""
+    digest = find_share_list(chain, aggregator, round_id) if homomorphic is not None else None
+    if homomorphic is None or digest is None:
+        return {}
+    fetched = fetch_block(store, digest)
+    entries: tuple[ShareEntry, ...] = ()
+    if fetched.data is not None:
+        with contextlib.suppress(spec.SpecError):
+            domain = chain.domain_separator
+            entries = decode_share_list(bytes(fetched.data), domain_separator=domain, round_id=round_id).entries
+    clients = max(2, len(entries))
+    limit = choose_parameters(clients=clients, size=task.size, bound=task.bound).share_bytes
+    return {
+        "share_list": fetched,
+        "summed": {e.client: fetch_update(store, to_cid(e.update), e.client, task, None, homomorphic) for e in entries},
+        "shares": {e.client: fetch(store, to_cid(e.share), limit) for e in entries},
     }

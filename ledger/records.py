@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from ledger import errors, spec
 from ledger.layout import Layout
 from ledger.spec.audience import Readership
+from ledger.spec.homomorphic import TERM, Homomorphic, decode_homomorphic
+from ledger.spec.shares import ShareEntry, decode_share_list
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +119,12 @@ class RoundRecord:
     """Whom updates are sealed to; None where they are stored as they are. What `updates` holds was opened."""
     previous_aggregate: Fetched = NOTHING
     """That aggregate; not asked for where the task's validation does not compare with it."""
+    share_list: Fetched | None = None
+    """Of a homomorphic round: the list of decryption shares that its aggregator stated first; None if there is none."""
+    summed: dict[int, Fetched] = field(default_factory=dict)
+    """Encrypted updates that this list says were added, by client."""
+    shares: dict[int, Fetched] = field(default_factory=dict)
+    """Decryption shares that it names, by client."""
     opening_hash: bytes = spec.ZERO_DIGEST
     """Hash of the block in which the round was opened: of it follow the groups of masked clients."""
 
@@ -125,6 +133,21 @@ class RoundRecord:
         """The commitment that counts of every client, in rising client id."""
         arrived = [spec.Member(client=e.client, commitment=e.commitment) for part in self.segments for e in part]
         return tuple(sorted(spec.distinct_members(arrived)))
+
+    @property
+    def homomorphic(self) -> Homomorphic | None:
+        """What binds the task's rounds if its updates are encrypted to be added; None if they are not."""
+        return read_homomorphic(self.task, self.layout)
+
+    def list_shares(self) -> tuple[ShareEntry, ...]:
+        """Return the entries of the list of decryption shares; none if there is none that can be read."""
+        if self.share_list is None or self.share_list.data is None:
+            return ()
+        try:
+            data, domain = bytes(self.share_list.data), self.domain_separator
+            return decode_share_list(data, domain_separator=domain, round_id=self.round_id).entries
+        except errors.FedtrailError:
+            return ()
 
     @property
     def masking(self) -> spec.Masking | None:
@@ -164,6 +187,17 @@ class RoundRecord:
     def compute_weight(self, client: int, num_examples: int) -> int:
         """Return what a committed client weighs in a weighted mean."""
         return spec.compute_weight(self.task.rule_params(), num_examples, self.stakes.get(client, 0))
+
+
+def read_homomorphic(task: spec.Task, layout: Layout | None) -> Homomorphic | None:
+    """Return a task's term `homomorphic`; None where there is none, or none that can be judged by."""
+    text = layout.term(TERM) if layout else None
+    if text is None or task.rule is not spec.Rule.SUM32 or task.rule_param:
+        return None
+    try:
+        return decode_homomorphic(text)
+    except errors.FedtrailError:
+        return None
 
 
 def read_num_examples(data: spec.Bytes | None) -> int | None:

@@ -12,7 +12,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from fl.federation import aggregator, attestors, clients, commits, masking, rewards, setup
+from fl.federation import aggregator, attestors, clients, commits, homomorphic, masking, rewards, setup
 from fl.federation.context import Context, Roster, RoundPlan
 from fl.federation.keyring import Keyring
 from fl.federation.results import Conviction, Observer, Progress, RoundResult, RunResult, find_unmet
@@ -143,24 +143,29 @@ class Federation:
     def _run_round(
         self, roster: Roster, task_id: int, number: int, model: Vector, cid: str
     ) -> tuple[list[RoundResult], Vector, str]:
-        """Run a round, and once more with the next aggregator for each proposal that the court strikes."""
+        """Run a round, and once more with the next aggregator for each proposal that the court strikes.
+
+        A homomorphic round that fails through some of its clients is run again without them, too.
+        """
         results: list[RoundResult] = []
         roster, attempt = self._keyring.rotate_due(roster, number), 1
         while True:
             plan = self._open(roster, task_id, number, attempt, model, cid)
             result, model, cid = self._run_attempt(roster, plan, model, cid)
             results.append(result)
+            attempt = plan.attempt + 1
+            if homomorphic.can_go_on(self.ctx, roster, plan):
+                continue
             if result.conviction is None or len(results) > len(roster.aggregators):
                 return results, model, cid
             self._convicted += 1
-            attempt = plan.attempt + 1
 
     def _run_attempt(self, roster: Roster, plan: RoundPlan, model: Vector, cid: str) -> tuple[RoundResult, Vector, str]:
         started, number = time.perf_counter(), plan.number
         roster = self._keyring.in_force(roster, plan.opened_at)
         plan = replace(plan, aggregator=next(p for p in roster.aggregators if p.name == plan.aggregator.name))
-        masks = masking.exchange(self.ctx, roster, plan)
-        submissions, refusals, training = clients.prepare_all(self.ctx, roster, plan, masks)
+        masks, group = masking.exchange(self.ctx, roster, plan), homomorphic.agree(self.ctx, roster, plan)
+        submissions, refusals, training = clients.prepare_all(self.ctx, roster, plan, masks, group)
         refusals += commits.send_all(self.ctx, roster, plan, submissions)
         refusals += commits.commit_alone(self.ctx, roster, plan, submissions, "duplicate")
         self.ctx.tell("commit", number, len(submissions), len(submissions))
@@ -172,7 +177,7 @@ class Federation:
         self.chain.wait_until(plan.data_end + 1)
         attestors.certify(self.ctx, roster, plan)
         collected = aggregator.collect(self.ctx, roster, plan, publications)
-        outcome = aggregator.propose(self.ctx, roster, plan, collected, masks)
+        outcome = aggregator.propose(self.ctx, roster, plan, collected, masks, group)
         if outcome is None:
             self._let_expire(roster, plan)
         record, report = self._replay(roster, plan)
@@ -186,6 +191,7 @@ class Federation:
         elif report.verdict is Verdict.FAIL and self.script.run.dispute:
             conviction = self._convict(roster, plan, record, report)
         masking.forget(masks)
+        homomorphic.forget(group)
         result = self._describe(roster, plan, record, report, refusals, model)
         result = replace(result, conviction=conviction, paid=paid)
         return replace(result, seconds=time.perf_counter() - started, training_seconds=training), model, cid
@@ -313,7 +319,7 @@ class Federation:
             gas_used=self.chain.gas_used(self.ctx.key(*plan.key()) + "/"),
             seconds=0.0,
             training_seconds=0.0,
-            problem=masking.find_problem(self.ctx, plan),
+            problem=masking.find_problem(self.ctx, plan) or homomorphic.find_problem(self.ctx, plan),
             report=report,
         )
 

@@ -3,22 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from fl.federation.attestors import find_certified
 from fl.federation.clients import Publication
 from fl.federation.context import Context, Roster, RoundPlan, header_of
+from fl.federation.homomorphic import Decrypted, KeyGroup, decrypt_together
 from fl.federation.masking import Masks, find_lost, unmask
 from fl.federation.sealing import read_as
 from fl.workload import Vector
 from ledger import commitments, spec
 from ledger.aggregation import aggregate, apply_model_step, compute_aux
 from ledger.audit import aggregate_masked, is_published, judge_cohort, judge_update, read_seed_table, reason_of
-from ledger.errors import BlobCorrupt, ChainError, FedtrailError, NotAReader, Unavailable, UnmaskingFailed
+from ledger.audit.decryption import judge_encrypted
+from ledger.errors import (
+    BlobCorrupt,
+    ChainError,
+    DecryptionFailed,
+    FedtrailError,
+    NotAReader,
+    Unavailable,
+    UnmaskingFailed,
+)
 from ledger.history import fetch_update, load_round, to_cid, to_content
 from ledger.readers import BlobReader
-from ledger.records import RoundRecord
+from ledger.records import Fetched, RoundRecord
 from ledger.script import AggregatorEvent
+from ledger.spec.homomorphic import EncryptedUpdate
 from ledger.store import Cid, Codec
 
 _GONE = 801
@@ -43,6 +54,8 @@ class Collected:
     """The round's rule."""
     tables: Mapping[int, tuple[spec.SeedLine, ...]]
     """Seed table by included client, in a masked task."""
+    encrypted: Mapping[int, EncryptedUpdate] = field(default_factory=dict)
+    """Encrypted update by included client, in a homomorphic task; it has no rows."""
 
     @property
     def task(self) -> spec.Task:
@@ -66,13 +79,19 @@ def collect(ctx: Context, roster: Roster, plan: RoundPlan, publications: Mapping
     record = load_round(ctx.chain, store, plan.round_id)
     if record.signed_list is not None and record.signed_list.problem is not None:
         raise record.signed_list.problem  # our own list is gone: without it nobody is known to have committed
-    reasons, valid = find_certified(ctx, plan), {}
+    reasons = find_certified(ctx, plan)
+    valid: dict[int, tuple[spec.VectorBlob, Vector]] = {}
+    encrypted: dict[int, EncryptedUpdate] = {}
     committed = record.members
     for done, member in enumerate(committed, start=1):
         publication = publications.get(member.client)
         if member.client not in reasons:
             try:
-                valid[member.client] = _fetch_update(store, record, member, publication)
+                fetched = _fetch_update(store, record, member, publication)
+                if record.homomorphic is None:
+                    valid[member.client] = judge_update(record, member, fetched)
+                else:
+                    encrypted[member.client] = judge_encrypted(record, member, fetched)
             except (ChainError, NotAReader):
                 raise  # our store is down, or our key is gone: that is no reason to exclude anybody
             except FedtrailError as error:
@@ -82,10 +101,10 @@ def collect(ctx: Context, roster: Roster, plan: RoundPlan, publications: Mapping
     reasons |= {client: reason_of(error) for client, error in rejected.items()}
     entries = [_entry(m, publications.get(m.client), reasons.get(m.client, 0)) for m in committed]
     members = [member for member in committed if member.client not in reasons]
-    updates = [valid[member.client] for member in members]
-    counts = [blob.header.num_examples for blob, _ in updates]
+    updates = [valid[member.client] for member in members if member.client in valid]
+    counts = [blob.header.num_examples for blob, _ in updates] or [1] * len(encrypted)
     weights = [record.compute_weight(m.client, count) for m, count in zip(members, counts, strict=True)]
-    tables = {m.client: read_seed_table(record, blob) for m, (blob, _) in zip(members, updates, strict=True)}
+    tables = {m.client: read_seed_table(record, blob) for m, (blob, _) in zip(members, updates, strict=not encrypted)}
     return Collected(
         record=record,
         entries=tuple(entries),
@@ -94,22 +113,24 @@ def collect(ctx: Context, roster: Roster, plan: RoundPlan, publications: Mapping
         weights=tuple(weights),
         params=record.make_rule_params([member.client for member in members], weights),
         tables=tables,
+        encrypted=encrypted,
     )
 
 
 def _fetch_update(
     store: BlobReader, record: RoundRecord, member: spec.Member, publication: Publication | None
-) -> tuple[spec.VectorBlob, Vector]:
+) -> Fetched:
     if publication is None or not is_published(record, member.client, publication.content, publication.signature):
         # Bytes that the client did not sign for are nobody's: it has published nothing.
         raise Unavailable(cid="(never published)", found=0, stores=1, seconds=0.0, consequence="")
-    fetched = fetch_update(store, to_cid(publication.content), member.client, record.task, record.readership)
+    cid, reading = to_cid(publication.content), (record.readership, record.homomorphic)
+    fetched = fetch_update(store, cid, member.client, record.task, *reading)
     if isinstance(fetched.problem, ChainError):
         raise fetched.problem
     if isinstance(fetched.problem, BlobCorrupt):
         # A block that is corrupt in our store says nothing about the client: to us the update is unavailable.
         raise Unavailable(cid=fetched.cid, found=0, stores=1, seconds=0.0, consequence="")
-    return judge_update(record, member, fetched)
+    return fetched
 
 
 def _entry(member: spec.Member, publication: Publication | None, reason: int) -> spec.ManifestEntry:
@@ -122,19 +143,30 @@ def _entry(member: spec.Member, publication: Publication | None, reason: int) ->
 
 
 def propose(
-    ctx: Context, roster: Roster, plan: RoundPlan, collected: Collected, masks: Masks | None = None
+    ctx: Context,
+    roster: Roster,
+    plan: RoundPlan,
+    collected: Collected,
+    masks: Masks | None = None,
+    group: KeyGroup | None = None,
 ) -> Vector | None:
     """Aggregate, store the results, propose their roots; return the next model, None when the quorum is not met.
 
     A round without quorum is abandoned; one in accumulated mode, whose clients the ledger has not counted, is left to
-    expire. So is a masked round whose masks cannot be removed although it has its quorum. Args: masks: of a masked one.
+    expire. So is one whose masks cannot be removed, or whose sum cannot be decrypted, although it has its quorum.
+    Args: masks: of a masked round. group: of a homomorphic one.
     """
     reveals: list[spec.Reveal] = []
-    if masks is not None and len(collected.members) >= collected.task.quorum:
+    decrypted: Decrypted | None = None
+    if (masks is not None or group is not None) and len(collected.members) >= collected.task.quorum:
         try:
-            reveals = unmask(ctx, roster, plan, masks, collected.tables)
-            collected = _without(collected, find_lost(ctx, plan))
-        except UnmaskingFailed as error:
+            if masks is not None:
+                reveals = unmask(ctx, roster, plan, masks, collected.tables)
+                collected = _without(collected, find_lost(ctx, plan))
+            if group is not None:
+                contents = {entry.client: entry.content for entry in collected.entries if entry.content}
+                decrypted = decrypt_together(ctx, roster, plan, group, collected.encrypted, contents)
+        except (UnmaskingFailed, DecryptionFailed) as error:
             silent = error.detail["silent"]
             collected = _without(collected, silent if isinstance(silent, list) else [])
             if len(collected.members) >= collected.task.quorum:
@@ -155,13 +187,14 @@ def propose(
         key = ctx.key(*plan.key("abandon"))
         ctx.chain.abandon(plan.round_id, data_id, excluded, key=key, sender=party.account)
         return None
-    result, model = _compute(ctx, plan, collected, reveals, is_honest=party is not roster.aggregators[0])
+    is_honest = party is not roster.aggregators[0]
+    result, model = _compute(ctx, plan, collected, reveals, decrypted, is_honest=is_honest)
     named = replace(
         manifest,
         aggregate=_put_vector(ctx, plan, spec.Kind.AGGREGATE, party.participant, result, len(collected.members)),
         model=_put_vector(ctx, plan, spec.Kind.MODEL, party.participant, model, 0),
     )
-    proposal = _make_proposal(collected, result, model, _put_manifest(ctx, named))
+    proposal = _make_proposal(collected, result, model, _put_manifest(ctx, named), decrypted)
     aux = spec.encode_reveals(reveals) or compute_aux(collected.params, collected.rows, collected.weights)
     key = ctx.key(*plan.key("propose"))
     ctx.chain.propose(plan.round_id, proposal, excluded, aux, key=key, sender=party.account)
@@ -183,9 +216,17 @@ def _without(collected: Collected, silent: Collection[int]) -> Collected:
 
 
 def _compute(
-    ctx: Context, plan: RoundPlan, collected: Collected, reveals: Sequence[spec.Reveal], *, is_honest: bool
+    ctx: Context,
+    plan: RoundPlan,
+    collected: Collected,
+    reveals: Sequence[spec.Reveal],
+    decrypted: Decrypted | None,
+    *,
+    is_honest: bool,
 ) -> tuple[Vector, Vector]:
-    if collected.record.degree:
+    if decrypted is not None:
+        result = decrypted.values
+    elif collected.record.degree:
         clients = [member.client for member in collected.members]
         result = aggregate_masked(collected.record, clients, collected.rows, reveals)
     else:
@@ -211,11 +252,13 @@ def _put_manifest(ctx: Context, manifest: spec.Manifest) -> bytes:
     return cid.digest
 
 
-def _make_proposal(collected: Collected, result: Vector, model: Vector, data_id: bytes) -> spec.Proposal:
-    task = collected.task
+def _make_proposal(
+    collected: Collected, result: Vector, model: Vector, data_id: bytes, decrypted: Decrypted | None
+) -> spec.Proposal:
+    task, rows = collected.task, collected.rows
     return spec.Proposal(
         aggregate_root=commitments.compute_vector_root(result, task.model_log2),
-        matrix_root=commitments.compute_matrix_root(collected.rows, task.matrix_log2),
+        matrix_root=decrypted.root if decrypted else commitments.compute_matrix_root(rows, task.matrix_log2),
         members_root=spec.compute_members_root(collected.members),
         model_root=commitments.compute_vector_root(model, task.model_log2),
         data_id=data_id,

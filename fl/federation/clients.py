@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from fl.attacks.protocol import MALFORMATIONS
 from fl.federation.base import verify_base
 from fl.federation.context import Context, Party, Roster, RoundPlan, header_of
+from fl.federation.homomorphic import KeyGroup
 from fl.federation.masking import Masks
 from fl.federation.sealing import seal
+from fl.privacy.homomorphic.parties import KeyHolder
 from fl.workload import LocalUpdate, find_absent, find_withholding
 from ledger import commitments, spec
 from ledger.aggregation.masks import apply_masks
@@ -56,12 +58,13 @@ def find_malformation(ctx: Context, client: int, number: int) -> str | None:
 
 
 def prepare_all(
-    ctx: Context, roster: Roster, plan: RoundPlan, masks: Masks | None = None
+    ctx: Context, roster: Roster, plan: RoundPlan, masks: Masks | None = None, group: KeyGroup | None = None
 ) -> tuple[list[Submission], Refusals, float]:
     """Let every client of a round train, keep its update and sign; return submissions, refusals, seconds of training.
 
     A client whose update cannot be encoded (FT714), that has too few peers to mask it with (FT611), or no key to seal
-    it with (FT613), stays out of the round; the others go on. Args: masks: of a masked round.
+    it with (FT613), stays out of the round; the others go on. Args: masks: of a masked round. group: of a
+    homomorphic one.
 
     Raises: ForeignModel: the model to train on is not the ledger's; nobody trains.
     """
@@ -73,7 +76,7 @@ def prepare_all(
         if client not in absent:
             started = time.perf_counter()
             try:
-                kept = _keep_update(ctx, roster, plan, client, party, masks)
+                kept = _keep_update(ctx, roster, plan, client, party, masks, group)
                 submissions.append(_sign_commitment(ctx, plan, client, party, kept))
             except (spec.NonFinite, MaskingRefused, NoEncryptionKey) as error:
                 refusals.append((client, error.code))
@@ -83,29 +86,46 @@ def prepare_all(
 
 
 def _keep_update(
-    ctx: Context, roster: Roster, plan: RoundPlan, client: int, party: Party, masks: Masks | None
+    ctx: Context,
+    roster: Roster,
+    plan: RoundPlan,
+    client: int,
+    party: Party,
+    masks: Masks | None,
+    group: KeyGroup | None,
 ) -> dict[str, object]:
     """Return what the client wrote down about its update; train only if it had not."""
-    # A masked update belongs to one graph, too: with another one its seeds are others.
+    # A masked update belongs to one graph, too: with another one its seeds are others. So does an encrypted one to a
+    # key.
     graph = () if masks is None else (masks.setting.beacon.hex(),)
-    key = ctx.key(*plan.key_of_update(client), *graph)
+    joint = () if group is None else (group.name,)
+    key = ctx.key(*plan.key_of_update(client), *graph, *joint)
     kept = ctx.journal.get_note(key)
     if kept is None:
-        kept = _make_update(ctx, roster, plan, client, party, masks)
+        kept = _make_update(ctx, roster, plan, client, party, masks, group)
         ctx.journal.note(key, kept)
     return kept
 
 
 def _make_update(
-    ctx: Context, roster: Roster, plan: RoundPlan, client: int, party: Party, masks: Masks | None
+    ctx: Context,
+    roster: Roster,
+    plan: RoundPlan,
+    client: int,
+    party: Party,
+    masks: Masks | None,
+    group: KeyGroup | None,
 ) -> dict[str, object]:
     malform = find_malformation(ctx, client, plan.number)
     if malform == "nan":
         raise spec.NonFinite(tensor=ctx.workload.layout.names[0], count=1)
     seeds = None if masks is None else masks.get_seeds(party.participant)
+    holder = None if group is None else group.get_holder(party.participant)
     update = ctx.workload.compute_update(client, plan.number, plan.base)
     if masks is not None and seeds is not None:
         return _keep_masked(ctx, plan, party, update, seeds, masks.setting.expansion)
+    if holder is not None:
+        return _keep_encrypted(ctx, update, holder)
     header = header_of(
         ctx,
         spec.Kind.UPDATE,
@@ -150,6 +170,13 @@ def _keep_masked(
         root=spec.compute_masked_root(root, spec.compute_seeds_root(table)),
     )
     return {"cid": str(cid), "commitment": commitment.hex(), "saturated": update.saturated}
+
+
+def _keep_encrypted(ctx: Context, update: LocalUpdate, holder: KeyHolder) -> dict[str, object]:
+    """Keep the update under the key of the round's clients; it names no number of examples either."""
+    data = holder.encrypt(update.values)
+    commitment = holder.setting.commit(holder.client, data)
+    return {"cid": str(ctx.outbox.put(data)), "commitment": commitment.hex(), "saturated": update.saturated}
 
 
 def _sign_commitment(ctx: Context, plan: RoundPlan, client: int, party: Party, kept: dict[str, object]) -> Submission:

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
-import os
-import tempfile
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from fl.federation.context import Context, Roster, RoundPlan
+from fl.federation.secret_files import read_secrets as _read
+from fl.federation.secret_files import write_secrets as _write
 from fl.privacy.secagg import Answer, Masker, Received, Setting, Unmasker, decode_answer
 from fl.privacy.secagg.client import compute_survivors_digest
 from fl.workload import find_silent
@@ -65,7 +64,7 @@ def exchange(ctx: Context, roster: Roster, plan: RoundPlan) -> Masks | None:
     if ctx.script.masking is None:
         return None
     masks = Masks(setting=_read_setting(ctx, roster, plan), folder=ctx.folder("masks"))
-    quiet = {stage: _find_silent(ctx, roster, plan, stage) for stage in ("start", "shares")}
+    quiet = {stage: find_silent_parties(ctx, roster, plan, stage) for stage in ("start", "shares")}
     for client in masks.setting.roster:
         if client not in quiet["start"] and client in roster.encryption_keys:
             masks.maskers[client] = _make_masker(masks, roster, client)
@@ -82,7 +81,8 @@ def exchange(ctx: Context, roster: Roster, plan: RoundPlan) -> Masks | None:
     return masks
 
 
-def _find_silent(ctx: Context, roster: Roster, plan: RoundPlan, *stages: str) -> set[int]:
+def find_silent_parties(ctx: Context, roster: Roster, plan: RoundPlan, *stages: str) -> set[int]:
+    """Return the participants that a script silences in a round at any of these stages."""
     return {roster.clients[number - 1].participant for number in find_silent(ctx.script, plan.number, *stages)}
 
 
@@ -227,7 +227,7 @@ def read_survivors(ctx: Context, plan: RoundPlan) -> frozenset[int]:
 def _collect_answers(ctx: Context, roster: Roster, plan: RoundPlan, masks: Masks, unmasker: Unmasker) -> list[Answer]:
     request, aggregator = unmasker.make_request(), plan.aggregator.participant
     public = ctx.chain.get_encryption_key(aggregator, ctx.chain.get_round(plan.round_id).opened_at)
-    silent, answers = _find_silent(ctx, roster, plan, "unmask"), []
+    silent, answers = find_silent_parties(ctx, roster, plan, "unmask"), []
     for client in sorted(unmasker.survivors & set(masks.held) - silent):
         survivors = read_survivors(ctx, plan)
         if public is None or aggregator not in roster.encryption_keys or not _may_answer(masks, client, survivors):
@@ -263,31 +263,3 @@ def forget(masks: Masks | None) -> None:
     if masks is not None:
         for client in masks.setting.roster:
             masks.file_of(client).unlink(missing_ok=True)
-
-
-# ------------------------------------------------------------------------------------------------------------ files
-
-
-def _read(file: Path) -> dict[str, str] | None:
-    try:
-        kept: dict[str, str] = json.loads(file.read_text("utf-8"))
-    except FileNotFoundError:
-        return None
-    return kept
-
-
-def _write(file: Path, kept: Mapping[str, str]) -> None:
-    """Replace a file that nobody else may read (mode 0600): the old one or the new one is there after a crash."""
-    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    descriptor, partial = tempfile.mkstemp(prefix=".new-", dir=file.parent)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as output:
-        json.dump(kept, output)
-        output.flush()
-        os.fsync(output.fileno())
-    os.replace(partial, file)
-    with contextlib.suppress(OSError):  # Windows opens no folders
-        folder = os.open(file.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)

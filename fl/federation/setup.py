@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from fl.federation import homomorphic
 from fl.federation.context import Context, Party, Roster, header_of
 from fl.federation.encryption import announce_keys
 from fl.federation.masking import make_term
@@ -128,7 +129,7 @@ def create_task(ctx: Context, operator: LocalAccount, roster: Roster) -> tuple[i
     header = header_of(ctx, spec.Kind.MODEL, round_id=0, client=0, num_examples=0)
     cid = ctx.store.put(spec.split_vector(header, commitments.encode_values(genesis)))
     masking = (("masking", str(make_term(ctx, roster))),) if ctx.script.masking is not None else ()
-    terms = tuple(sorted((*masking, *make_terms(ctx, roster), *ctx.script.terms)))
+    terms = tuple(sorted((*masking, *homomorphic.make_terms(ctx, roster), *make_terms(ctx, roster), *ctx.script.terms)))
     document = replace(ctx.workload.layout, composition=ctx.script.composition, terms=terms)
     layout = ctx.store.put_block(encode_layout(document), Codec.RAW)
     script = ctx.store.put_block(ctx.script.source, Codec.RAW)

@@ -11,8 +11,9 @@ from ledger.aggregation import lattice
 from ledger.aggregation.lattice import Residues
 from ledger.spec.decryption import compute_challenge, compute_statement, draw_exponents, draw_weights
 from ledger.spec.errors import WrongShare
-from ledger.spec.homomorphic import NARROW_BYTES, REPETITIONS, DecryptionShare, Parameters, compute_key_seed
+from ledger.spec.homomorphic import NARROW_BYTES, REPETITIONS, Parameters, compute_key_seed
 from ledger.spec.lattice import DEGREE, MODULUS
+from ledger.spec.shares import DecryptionShare
 
 
 def add_ciphertexts(ciphertexts: Sequence[Residues]) -> Residues:

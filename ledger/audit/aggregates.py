@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ledger import aggregation, commitments, errors, spec
+from ledger.audit.decryption import check_decryption
+from ledger.audit.decryption import compute_sum as compute_decrypted_sum
 from ledger.audit.notes import Notes, make_gap
 from ledger.audit.published import decode_published
 from ledger.audit.unmasking import check_reveals, compute_masked
@@ -57,6 +59,11 @@ def check_aggregate(
 ) -> NDArray[np.int32] | None:
     """Check (6) to (9) and (11); return the recomputed aggregate, int32[d], if its rule could be applied."""
     record, rows = notes.record, included.values
+    if record.homomorphic is not None:
+        _check_members(notes, proposal, included)
+        result = _check_encrypted_sum(notes, proposal, included)
+        _check_step(notes, proposal, result)
+        return result
     params = record.make_rule_params([member.client for member in included.members], included.weights)
     _check_members(notes, proposal, included)
     result = None
@@ -69,12 +76,43 @@ def check_aggregate(
         result = _check_rule(notes, proposal, (params, rows, included.weights), aggregate, make_aux)
     notes.say(1, 3, "matrix")
     _check_matrix(notes, proposal, rows)
+    _check_step(notes, proposal, result)
+    return result
+
+
+def _check_step(notes: Notes, proposal: spec.Proposal, result: NDArray[np.int32] | None) -> None:
+    """(9), from the proposed aggregate, so that one lie is one finding. Args: result: of the recomputed one."""
+    record = notes.record
     notes.say(2, 3, "model")
-    # The step is checked from the proposed aggregate, so that one lie is one finding.
     is_honest = result is not None and _root_of(notes, result) == proposal.aggregate_root
     proposed = result if is_honest else decode_published(record, record.aggregate, proposal.aggregate_root)
     if proposed is not None:
         _check_model(notes, proposal, proposed)
+
+
+def _check_encrypted_sum(notes: Notes, proposal: spec.Proposal, included: Included) -> NDArray[np.int32] | None:
+    """(7), (8), (11), (13) of a homomorphic round; return the decrypted sum, int32[d], if everybody's share holds."""
+    record = notes.record
+    if record.aux:
+        notes.add("11", _mismatch_of(record, "nothing", record.aux.hex(), "auxiliary data"), record.aggregator)
+    found = check_decryption(notes)
+    if found is None:
+        return None
+    added, shares = found
+    if sorted(added.updates) != sorted(included.encrypted):
+        got, want = str(sorted(added.updates)), str(sorted(included.encrypted))
+        notes.add("7", _mismatch_of(record, got, want, "list: whose updates were added"), record.aggregator)
+        return None
+    if added.root != proposal.matrix_root:
+        notes.add("8", _mismatch(record, added.root, proposal.matrix_root, "root: ciphertexts"), record.aggregator)
+    if sorted(shares) != sorted(added.updates):
+        refused = sorted(c for c in added.updates if c not in shares and not record.shares[c].problem)
+        if refused:  # what could not be fetched is a gap, which is told already
+            got, want = f"not of {refused}", "of everybody"
+            notes.add("7", _mismatch_of(record, got, want, "shares that hold"), record.aggregator)
+        return None
+    result = compute_decrypted_sum(notes, added, shares, proposal.aggregate_root)
+    _check_root(notes, "7", result, proposal.aggregate_root, record.aggregate, "aggregate")
     return result
 
 

@@ -15,6 +15,7 @@ from ledger.errors import FedtrailError
 from ledger.layout import KNOWN_TERMS
 from ledger.records import Fetched, RoundRecord
 from ledger.spec.audience import decode_audience
+from ledger.spec.homomorphic import decode_homomorphic
 from ledger.spec.masking import decode_masking
 from ledger.spec.noise import decode_noise
 
@@ -23,6 +24,7 @@ JudgeCohort = Callable[[spec.Validation, Sequence[Update], Sequence[int], Update
 _UNAVAILABLE = 801
 _READERS: Mapping[str, Callable[[str], object]] = {
     "audience": decode_audience,
+    "homomorphic": decode_homomorphic,
     "masking": decode_masking,
     "noise": decode_noise,
     "validation": lambda text: spec.decode_validation(text.encode("ascii")),
@@ -61,9 +63,13 @@ def read_validation(record: RoundRecord) -> spec.Validation | None:
         raise _unknown(record, "masking", "only composed rules are about the means of groups")
     if record.degree and record.layout.term("audience") is not None:
         raise _unknown(record, "audience", "updates under masks are not sealed")
-    text = record.layout.term("validation")
+    text, encrypted = record.layout.term("validation"), record.layout.term("homomorphic")
+    if encrypted is not None and (record.homomorphic is None or {"audience", "masking"} & {*dict(record.layout.terms)}):
+        raise _unknown(record, "homomorphic", "encrypted updates are summed, and neither masked nor sealed")
     if text is None:
         return None
+    if encrypted is not None:
+        raise _unknown(record, "validation", "encrypted updates cannot be compared")
     if record.degree:
         raise _unknown(record, "validation", "updates under masks cannot be compared")
     return spec.decode_validation(text.encode("ascii"))

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from ledger import aggregation, commitments, errors, spec
 from ledger.audit.aggregates import Aggregate, MakeAux, check_aggregate, is_whole
 from ledger.audit.completeness import check_completeness, check_manifest
+from ledger.audit.decryption import check_decryption
 from ledger.audit.notes import Notes
 from ledger.audit.updates import Included, check_updates
 from ledger.records import AuditReport, Finding, Grade, OnProgress, RoundRecord, Verdict, ignore_progress
@@ -39,12 +40,16 @@ def replay(
     (11) What the proposal carries for its rule (weights, distances) is what the included updates yield.
     (12) The terms of the task are known, and its validation, compared update by update, rejects exactly those whom it
         says.
+    (13) Of a homomorphic round: the listed updates are encrypted under one key, that of their authors, and each
+        decryption share is signed by its client and comes from the key share that the client committed to.
 
     Args: record: from `history.load_round`. aggregate, make_aux: fast paths equal to spec, or spec itself; when one
         differs from the chain, spec computes again and only that accuses. on_progress: told of updates and steps.
     """
     notes = Notes(record, say=on_progress)
     is_listed = check_completeness(notes)
+    if is_listed and record.proposal is None and record.share_list is not None:
+        check_decryption(notes)  # the round failed: a wrong decryption share may be why
     if not is_listed or (not any(record.data_id) and not record.exclusions):
         return _report(notes, Included(), None)
     manifest = check_manifest(notes)

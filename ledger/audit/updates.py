@@ -9,10 +9,12 @@ from numpy.typing import NDArray
 
 from ledger import commitments, errors, spec
 from ledger.audit.cohorts import check_cohort, read_terms
+from ledger.audit.decryption import judge_encrypted
 from ledger.audit.notes import Notes, make_gap
 from ledger.errors import FedtrailError
 from ledger.records import Fetched, RoundRecord
 from ledger.signing import recover
+from ledger.spec.homomorphic import EncryptedUpdate
 from ledger.spec.masking import TERM as MASKING
 
 _UNAVAILABLE = 801
@@ -29,6 +31,8 @@ class Included:
     weights: list[int] = field(default_factory=list)
     tables: dict[int, tuple[spec.SeedLine, ...]] = field(default_factory=dict)
     """Seed table by client, in a masked task."""
+    encrypted: dict[int, EncryptedUpdate] = field(default_factory=dict)
+    """Encrypted updates by client, in a homomorphic task; it has no values."""
 
 
 def _expectation(record: RoundRecord, client: int) -> spec.Expectation:
@@ -108,6 +112,9 @@ def check_updates(notes: Notes, manifest: spec.Manifest) -> Included:
         notes.say(done, len(record.members), f"update of client {member.client}")
         entry, fetched = entries[member.client], record.updates[member.client]
         try:
+            if record.homomorphic is not None:
+                _take_encrypted(notes, included, member, entry)
+                continue
             blob, values = judge_update(record, member, fetched)
         except FedtrailError as error:
             _check_broken(notes, entry, error, is_known=terms.is_known)
@@ -125,6 +132,17 @@ def check_updates(notes: Notes, manifest: spec.Manifest) -> Included:
     if terms.validation is not None:
         check_cohort(notes, entries, compared)
     return included
+
+
+def _take_encrypted(notes: Notes, included: Included, member: spec.Member, entry: spec.ManifestEntry) -> None:
+    """Raises: as `judge_encrypted`."""
+    update = judge_encrypted(notes.record, member, notes.record.updates[member.client])
+    if entry.reason:
+        _check_wrongly_excluded(notes, entry)
+        return
+    included.members.append(member)
+    included.weights.append(1)
+    included.encrypted[member.client] = update
 
 
 def _may_be_masked(record: RoundRecord) -> bool:

@@ -43,6 +43,8 @@ def check(path: Path, fmt: str) -> None:
         summary |= {"validation": loaded.validation.label}
     if loaded.masking is not None:
         summary |= {"masking": loaded.masking.label(loaded.clients.count)}
+    if loaded.homomorphic is not None:
+        summary |= {"homomorphic": loaded.homomorphic.label(loaded.clients.count)}
     if loaded.noise_term is not None:
         summary |= {"noise": str(loaded.noise_term)}
     print_record("script.check", summary, fmt=fmt)

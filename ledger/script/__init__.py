@@ -27,6 +27,7 @@ from ledger.script.events import (
     ScriptEvent,
     WithholdEvent,
 )
+from ledger.script.homomorphic import HomomorphicSection, check_homomorphic
 from ledger.script.keys import KeysSection
 from ledger.script.masking import MaskingSection, check_masking
 from ledger.script.noise import NoiseSection, check_noise
@@ -80,6 +81,8 @@ class Script(Section):
     """Attestors, who certify which updates could be had; without this section the aggregator says it alone."""
     masking: MaskingSection | None = None
     """Secure aggregation; without this section everybody sees every update."""
+    homomorphic: HomomorphicSection | None = None
+    """Sums under encryption; without this section everybody sees every update."""
     audience: AudienceSection | None = None
     """Who may read updates; without this section everybody who reads the store."""
     keys: KeysSection | None = None
@@ -140,7 +143,7 @@ class Script(Section):
     @property
     def divisor(self) -> int:
         """What every client divides its update by: nobody can divide a sum without knowing how many are in it."""
-        return self.clients.count if self.masking is not None and self.grouped is None else 1
+        return self.clients.count if self.hides_updates and self.grouped is None else 1
 
     @property
     def terms(self) -> tuple[tuple[str, str], ...]:
@@ -157,10 +160,15 @@ class Script(Section):
 
     @property
     def divided_noise(self) -> NoiseSection | None:
-        """The section `noise:` for what is committed: before it is masked, an update may be divided."""
+        """The section `noise:` for what is committed: before it is hidden, an update may be divided."""
         if self.noise is None or self.divisor == 1 or self.noise.mechanism == "sample":
             return self.noise
         return self.noise.model_copy(update={"clip": self.noise.clip / self.divisor})
+
+    @property
+    def hides_updates(self) -> bool:
+        """Whether nobody sees single updates: then every client divides its own, since nobody can divide the sum."""
+        return self.masking is not None or self.homomorphic is not None
 
     @property
     def rule_param(self) -> int:
@@ -311,6 +319,7 @@ def _find_contradictions(script: Script) -> Iterator[tuple[Place, str]]:
     if script.validation is not None and committee is not None:
         why = "rejects updates by comparing them, and attestors ('availability') certify each one alone"
         yield ("validation",), f"'validation' {why}: leave one of the two out"
+    yield from check_homomorphic(script)
     yield from check_audience(script)
     for index, event in enumerate(script.events):
         yield from _check_event(script, index, event)
@@ -344,7 +353,11 @@ def _check_event(script: Script, index: int, event: ScriptEvent) -> Iterator[tup
     first, last = event.span
     if not 1 <= first <= script.run.rounds or (last or 1) > script.run.rounds:
         yield (*place, "at"), f"'{event.at}' is outside of the run's rounds, 1 to {script.run.rounds}"
-    if isinstance(event, DropEvent) and event.stage != "start" and script.masking is None:
+    if isinstance(event, DropEvent) and event.stage == "decrypt" and script.homomorphic is None:
+        yield (*place, "stage"), "'decrypt' is a stage of homomorphic runs; this script has no 'homomorphic'"
+    elif isinstance(event, DropEvent) and event.stage == "unmask" and script.masking is None:
+        yield (*place, "stage"), "'unmask' is a stage of masked runs; this script has no 'masking'"
+    elif isinstance(event, DropEvent) and event.stage != "start" and not script.hides_updates:
         yield (*place, "stage"), f"'{event.stage}' is a stage of masked runs; this script has no 'masking'"
     if isinstance(event, AttackEvent) and (event.client is None) == (event.clients is None):
         yield place, "an attack needs either 'client' or 'clients'"

@@ -27,6 +27,7 @@ def read_combination(script: Script) -> Combination:
         epsilon=noise.budget if noise else None,
         encrypted=script.audience is not None,
         certified=script.availability is not None,
+        homomorphic=script.homomorphic.scheme if script.homomorphic else "",
         validated=getattr(script, "validation", None) is not None,
         scored=getattr(script, "scores", None) is not None,
     )

@@ -94,8 +94,8 @@ class DropEvent(Event):
 
     drop: ClientNumber | ClientNumbers
     """One client or several."""
-    stage: Literal["start", "shares", "commit", "unmask"] = "start"
-    """In a masked run, what they do not do any more: say hello, share, commit, or help to unmask."""
+    stage: Literal["start", "shares", "commit", "unmask", "decrypt"] = "start"
+    """In a masked or homomorphic run, what they do not do any more: say hello, share, commit, unmask or decrypt."""
 
     @property
     def targets(self) -> tuple[int, ...]:

@@ -25,12 +25,12 @@ from ledger.spec.errors import WrongShare
 from ledger.spec.homomorphic import (
     NARROW_BYTES,
     REPETITIONS,
-    DecryptionShare,
     Parameters,
     compute_key_digest,
     compute_key_seed,
 )
 from ledger.spec.lattice import DEGREE, MODULUS, POLYNOMIAL_BYTES, Polynomial
+from ledger.spec.shares import DecryptionShare
 
 _STATEMENT = struct.Struct(">QI32s32s32s")
 

@@ -3,7 +3,7 @@
     bfv-1+roster(2-21,30)
 
 Clients of a round share a key n of n, encrypt their updates under it, and decrypt the sum together. What travels: an
-encrypted update for each client, a decryption share for each client, and the list of these shares.
+encrypted update of each client; then, in `ledger.spec.shares`, a decryption share of each, and the list of all of them.
 """
 
 from __future__ import annotations
@@ -15,17 +15,13 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ledger.spec.blobs import ContentId
-from ledger.spec.commitment import compute_typed_digest
-from ledger.spec.errors import NotCanonical, Oversized, WrongClient, WrongDomain, WrongLength, WrongRound, WrongVersion
-from ledger.spec.keccak import keccak256
+from ledger.spec.blobs import TRAILING_ALLOWANCE_BYTES
+from ledger.spec.errors import NotCanonical, WrongClient, WrongDomain, WrongLength, WrongRound, WrongVersion
 from ledger.spec.lattice import DEGREE, MODULUS, POLYNOMIAL_BYTES
 from ledger.spec.ranges import decode_ranges, encode_ranges
 
 TERM = "homomorphic"
 """Name of the layout's term."""
-DECRYPTION = "decryption"
-"""Kind of the statement by which an aggregator names, as its method, the list of a round's decryption shares."""
 MAX_CLIENTS = 1000
 ERROR_BOUND = 21
 """Largest coefficient of an error: a centred binomial of 42 coins, standard deviation 3.24."""
@@ -35,19 +31,12 @@ REPETITIONS = 10
 """Of a proof; each lets a wrong share pass with probability 2**-14 at most."""
 NARROW_BYTES = 8
 """An answer about secret or error: a number in [-2**63, 2**63)."""
-DECRYPTION_TYPE = b"Decryption(uint64 roundId,uint32 client,uint8 codec,bytes32 digest)"
 
 _TEXT = re.compile(r"bfv-1\+roster\(([0-9,-]{1,900})\)")
-_TYPE_HASH = keccak256(DECRYPTION_TYPE)
 _UPDATE = struct.Struct(">4s32sQIH")
 """magic, domain separator, round, client, key holders."""
+SHARE_HEADER_BYTES = 80
 _HOLDER = struct.Struct(">I32s")
-_SHARE = struct.Struct(">4s32sQI32s")
-"""magic, domain separator, round, client, digest of the sum."""
-_LIST = struct.Struct(">4s32sQ32sH")
-"""magic, domain separator, round, digest of the manifest, entries."""
-_ENTRY = struct.Struct(">IB32s64s")
-_CODECS = (0x55, 0x70)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +45,11 @@ class Homomorphic:
 
     roster: tuple[int, ...]
     """Participants that may hold a share of a round's key, rising."""
+
+    def compute_max_update_bytes(self, size: int, bound: int) -> int:
+        """Return the largest encrypted update that is read: with everybody holding the key, and a little more."""
+        params = choose_parameters(clients=len(self.roster), size=size, bound=bound)
+        return params.update_bytes + TRAILING_ALLOWANCE_BYTES
 
     def __str__(self) -> str:
         """Return the text of the term."""
@@ -118,7 +112,7 @@ class Parameters:
     @property
     def share_bytes(self) -> int:
         """Bytes of a decryption share with its proof."""
-        return _SHARE.size + self.ciphertexts * POLYNOMIAL_BYTES + self.proof_bytes
+        return SHARE_HEADER_BYTES + self.ciphertexts * POLYNOMIAL_BYTES + self.proof_bytes
 
     @property
     def expansion(self) -> float:
@@ -200,7 +194,7 @@ def decode_encrypted_update(
     if len(data) < _UPDATE.size:
         raise WrongLength(got=len(data), want=_UPDATE.size)
     magic, domain, found_round, author, count = _UPDATE.unpack_from(data)
-    _verify_origin((magic, b"FTH\1"), (domain, domain_separator), (found_round, round_id), (author, client))
+    verify_origin((magic, b"FTH\1"), (domain, domain_separator), (found_round, round_id), (author, client))
     params = choose_parameters(clients=count, size=size, bound=bound)
     if len(data) != params.update_bytes:
         raise WrongLength(got=len(data), want=params.update_bytes)
@@ -218,7 +212,7 @@ def decode_encrypted_update(
     return update
 
 
-def _verify_origin(
+def verify_origin(
     magic: tuple[bytes, bytes], domain: tuple[bytes, bytes], number: tuple[int, int], client: tuple[int, int]
 ) -> None:
     """Return if what a header says is what it must say, in pairs (found, wanted)."""
@@ -261,119 +255,3 @@ def compute_sum_root(total: bytes) -> bytes:
 def compute_key_seed(domain_separator: bytes, round_id: int) -> bytes:
     """Return the seed of a round's public polynomial: domain separator | round u64."""
     return domain_separator + round_id.to_bytes(8, "big")
-
-
-# ------------------------------------------------------------------------------------------------- decryption shares
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DecryptionShare:
-    """A client's part in decrypting the sum of a round, and the proof that it is one."""
-
-    domain_separator: bytes
-    """Of the RoundLedger, 32 bytes."""
-    round_id: int
-    """The round."""
-    client: int
-    """Participant id of the author."""
-    sum_root: bytes
-    """Of the ciphertexts that it helps to decrypt."""
-    share: bytes
-    """One polynomial a ciphertext."""
-    proof: bytes
-    """proof_bytes of the parameters."""
-
-
-def encode_decryption_share(share: DecryptionShare) -> bytes:
-    """Return the canonical bytes (§14.4)."""
-    head = _SHARE.pack(b"FTP\1", share.domain_separator, share.round_id, share.client, share.sum_root)
-    return head + share.share + share.proof
-
-
-def decode_decryption_share(
-    data: bytes, params: Parameters, *, domain_separator: bytes, round_id: int, client: int, sum_root: bytes
-) -> DecryptionShare:
-    """Return the decryption share in data if it is this client's, of this sum (§14.4); its proof is not judged here.
-
-    Raises: WrongLength, WrongVersion, WrongDomain, WrongRound, WrongClient, NotCanonical.
-    """
-    if len(data) != params.share_bytes:
-        raise WrongLength(got=len(data), want=params.share_bytes)
-    magic, domain, found_round, author, root = _SHARE.unpack_from(data)
-    _verify_origin((magic, b"FTP\1"), (domain, domain_separator), (found_round, round_id), (author, client))
-    if root != sum_root:
-        raise NotCanonical(what=f"client {client} decrypts the sum {root.hex()}, that of the round is {sum_root.hex()}")
-    proof = len(data) - params.proof_bytes
-    return DecryptionShare(
-        domain_separator=domain,
-        round_id=found_round,
-        client=author,
-        sum_root=root,
-        share=data[_SHARE.size : proof],
-        proof=data[proof:],
-    )
-
-
-def compute_decryption_digest(*, domain_separator: bytes, round_id: int, client: int, content: ContentId) -> bytes:
-    """Return the EIP-712 digest by which a client says where its decryption share is (§14.4)."""
-    words = b"".join(value.to_bytes(32, "big") for value in (round_id, client, content.codec))
-    return compute_typed_digest(domain_separator, keccak256(_TYPE_HASH + words + content.digest))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ShareEntry:
-    """One line of a list of decryption shares."""
-
-    client: int
-    """Participant id."""
-    content: ContentId
-    """Where its share is."""
-    signature: bytes
-    """The client's, over that: 64 bytes (r | vs)."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ShareList:
-    """The decryption shares of a round that its aggregator got, and of which updates they decrypt the sum."""
-
-    domain_separator: bytes
-    """Of the RoundLedger, 32 bytes."""
-    round_id: int
-    """The round."""
-    manifest: bytes
-    """SHA-256 of a manifest whose included updates are in the sum; its aggregate and model count for nothing."""
-    entries: tuple[ShareEntry, ...]
-    """In rising participant."""
-
-
-def encode_share_list(shares: ShareList) -> bytes:
-    """Return the canonical bytes (§14.4)."""
-    head = _LIST.pack(b"FTL\1", shares.domain_separator, shares.round_id, shares.manifest, len(shares.entries))
-    lines = (_ENTRY.pack(e.client, e.content.codec, e.content.digest, e.signature) for e in shares.entries)
-    return head + b"".join(lines)
-
-
-def decode_share_list(data: bytes, *, domain_separator: bytes, round_id: int) -> ShareList:
-    """Return the list in data if it is canonical and of this round.
-
-    Raises: Oversized, WrongLength, WrongVersion, WrongDomain, WrongRound, NotCanonical.
-    """
-    largest = _LIST.size + MAX_CLIENTS * _ENTRY.size
-    if len(data) > largest:
-        raise Oversized(got=len(data), want=largest)
-    if len(data) < _LIST.size:
-        raise WrongLength(got=len(data), want=_LIST.size)
-    magic, domain, found_round, manifest, count = _LIST.unpack_from(data)
-    _verify_origin((magic, b"FTL\1"), (domain, domain_separator), (found_round, round_id), (0, 0))
-    if len(data) != _LIST.size + count * _ENTRY.size:
-        raise WrongLength(got=len(data), want=_LIST.size + count * _ENTRY.size)
-    lines = list(_ENTRY.iter_unpack(data[_LIST.size :]))
-    if any(after[0] <= before[0] for before, after in itertools.pairwise(lines)):
-        raise NotCanonical(what="the clients of a list of decryption shares do not rise")
-    if any(codec not in _CODECS for _, codec, _, _ in lines):
-        raise NotCanonical(what="a decryption share has no content")
-    entries = tuple(
-        ShareEntry(client=client, content=ContentId(codec=codec, digest=digest), signature=signature)
-        for client, codec, digest, signature in lines
-    )
-    return ShareList(domain_separator=domain, round_id=found_round, manifest=manifest, entries=entries)

@@ -19,6 +19,7 @@ from ledger.errors import MaskingRefused, UsageError
 from ledger.spec import ContentId, decryption
 from ledger.spec import homomorphic as he
 from ledger.spec import lattice as plain
+from ledger.spec import shares as sent
 from ledger.spec.errors import NotCanonical, SpecError, WrongLength, WrongRoot, WrongRound, WrongShare
 
 DOMAIN = b"d" * 32
@@ -81,13 +82,13 @@ class Round:
         """The encrypted sum."""
         return ciphertexts.add_ciphertexts([lattice.decode_polynomials(p.ciphertexts) for p in self.parts.values()])
 
-    def decrypt(self, client: int) -> he.DecryptionShare:
+    def decrypt(self, client: int) -> sent.DecryptionShare:
         """Return a client's decryption share."""
         return self.read_share(client, self.holders[client].decrypt(self.updates, self.committed))
 
-    def read_share(self, client: int, data: bytes) -> he.DecryptionShare:
+    def read_share(self, client: int, data: bytes) -> sent.DecryptionShare:
         """Return the decryption share that bytes of a client hold."""
-        return he.decode_decryption_share(
+        return sent.decode_decryption_share(
             data,
             self.setting.params,
             domain_separator=DOMAIN,
@@ -105,14 +106,14 @@ def encrypt_all(setting: Setting, values: Updates) -> Round:
 
 
 @functools.cache
-def make_round() -> tuple[Round, Updates, dict[int, he.DecryptionShare]]:
+def make_round() -> tuple[Round, Updates, dict[int, sent.DecryptionShare]]:
     """Return one round of three clients, two ciphertexts each, its updates, and all shares."""
     values = draw(3, 9 * DEGREE + 5)
     made = encrypt_all(make_setting(3, 9 * DEGREE + 5), values)
     return made, values, {client: made.decrypt(client) for client in made.setting.holders}
 
 
-def decrypt_sum(made: Round, shares: dict[int, he.DecryptionShare]) -> NDArray[np.int64]:
+def decrypt_sum(made: Round, shares: dict[int, sent.DecryptionShare]) -> NDArray[np.int64]:
     decoded = [lattice.decode_polynomials(share.share) for share in shares.values()]
     return ciphertexts.decrypt_sum(made.setting.params, made.total, decoded)
 
@@ -213,7 +214,7 @@ def test_decryption_shares_are_smudged() -> None:
 # ------------------------------------------------------------------------------------------------------------ proofs
 
 
-def verify(made: Round, share: he.DecryptionShare, client: int | None = None) -> None:
+def verify(made: Round, share: sent.DecryptionShare, client: int | None = None) -> None:
     key_share = made.parts[client or share.client].key_share
     ciphertexts.verify_share(made.setting.params, share, key_share=key_share, total=made.total)
 
@@ -321,7 +322,7 @@ def test_a_client_that_starts_again_says_the_same_and_encrypts_with_fresh_random
     made, values, shares = make_round()
     again = agree(made.setting)[2]
     assert again.share == made.holders[2].share
-    assert again.decrypt(made.updates, made.committed) == he.encode_decryption_share(shares[2])
+    assert again.decrypt(made.updates, made.committed) == sent.encode_decryption_share(shares[2])
     assert again.encrypt(values[0]) != made.updates[2]
     fewer = replace(made.setting, holders=(2, 3))
     assert KeyHolder(2, fewer, bytes([2]) * 32).share != made.holders[2].share
@@ -367,16 +368,18 @@ def test_the_term_and_lists_of_shares_are_canonical_or_rejected() -> None:
         with pytest.raises(NotCanonical):
             he.decode_homomorphic(wrong)
     content = ContentId(codec=0x55, digest=bytes(32))
-    entries = tuple(he.ShareEntry(client=client, content=content, signature=bytes(64)) for client in (2, 5))
-    shares = he.ShareList(domain_separator=DOMAIN, round_id=7, manifest=b"m" * 32, entries=entries)
-    data = he.encode_share_list(shares)
-    assert he.decode_share_list(data, domain_separator=DOMAIN, round_id=7) == shares
-    turned = he.encode_share_list(replace(shares, entries=entries[::-1]))
+    entries = tuple(
+        sent.ShareEntry(client=client, update=content, share=content, signature=bytes(64)) for client in (2, 5)
+    )
+    shares = sent.ShareList(domain_separator=DOMAIN, round_id=7, entries=entries)
+    data = sent.encode_share_list(shares)
+    assert sent.decode_share_list(data, domain_separator=DOMAIN, round_id=7) == shares
+    turned = sent.encode_share_list(replace(shares, entries=entries[::-1]))
     for wrong_list in (data[:-1], data + b"\0", b"", turned, data.replace(b"FTL\1", b"FTL\2"), bytes(1 << 20)):
         with pytest.raises(SpecError):
-            he.decode_share_list(wrong_list, domain_separator=DOMAIN, round_id=7)
+            sent.decode_share_list(wrong_list, domain_separator=DOMAIN, round_id=7)
     with pytest.raises(WrongRound):
-        he.decode_share_list(data, domain_separator=DOMAIN, round_id=8)
+        sent.decode_share_list(data, domain_separator=DOMAIN, round_id=8)
 
 
 # -------------------------------------------------------------------------------------------------------- arithmetic

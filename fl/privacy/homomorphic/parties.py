@@ -27,6 +27,7 @@ from ledger.errors import MaskingRefused
 from ledger.spec import homomorphic as he
 from ledger.spec.decryption import compute_statement
 from ledger.spec.errors import WrongRoot
+from ledger.spec.shares import DecryptionShare, encode_decryption_share
 
 ROOT_BYTES = 32
 
@@ -94,7 +95,8 @@ class KeyHolder:
         self.share = lattice.encode_polynomials(share[None])
         self._committed: Mapping[int, bytes] | None = None
         self._key: lattice.Residues | None = None
-        self._sum_root: bytes | None = None
+        self.sum_root = b""
+        """Of the sum that it decrypted; empty before."""
 
     @staticmethod
     def make_root() -> bytes:
@@ -151,9 +153,9 @@ class KeyHolder:
         parts = [self._open(client, updates[client], committed.get(client, b"")) for client in sorted(updates)]
         total = add_ciphertexts([lattice.decode_polynomials(part.ciphertexts) for part in parts])
         root = he.compute_sum_root(lattice.encode_polynomials(total))
-        if self._sum_root not in (None, root):
+        if self.sum_root not in (b"", root):
             raise MaskingRefused(client=self.client, what="decrypt a second sum")
-        self._sum_root = root
+        self.sum_root = root
         return self._decrypt(total, root)
 
     def _open(self, client: int, data: bytes, commitment: bytes) -> he.EncryptedUpdate:
@@ -176,7 +178,7 @@ class KeyHolder:
     def _decrypt(self, total: lattice.Residues, root: bytes) -> bytes:
         random = make_stream(self._root, b"decryption" + root)
         share, smudges = scheme.decrypt_share(self.params, total, self._secret, random)
-        unproven = he.DecryptionShare(
+        unproven = DecryptionShare(
             domain_separator=self.setting.domain_separator,
             round_id=self.setting.round_id,
             client=self.client,
@@ -188,4 +190,4 @@ class KeyHolder:
         proof = scheme.prove(
             self.params, statement, self._secret, smudges, public=self._public, total=total, random=random
         )
-        return he.encode_decryption_share(replace(unproven, proof=proof))
+        return encode_decryption_share(replace(unproven, proof=proof))
