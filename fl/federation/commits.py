@@ -21,14 +21,30 @@ def send_all(ctx: Context, roster: Roster, plan: RoundPlan, submissions: Sequenc
     """Bring the commitments of a round to the ledger as its mode wants it; return who was refused."""
     # One that a script makes late comes by itself, when the phase is over: commit_alone.
     on_time = [s for s in submissions if find_malformation(ctx, s.client, plan.number) != "late"]
+    on_time, held_back = _hold_back(ctx, plan, on_time)
     mode = ctx.script.run.commit_mode
     if mode is spec.CommitMode.ACCUMULATED:
-        return _commit_each(ctx, roster, plan, on_time)
+        return held_back + _commit_each(ctx, roster, plan, on_time)
     good, refusals = _verify_all(ctx, roster, plan, on_time)
     if mode is spec.CommitMode.ROOT_ONLY:
         _post_list(ctx, roster, plan, good)
-        return refusals
-    return refusals + _relay(ctx, roster, plan, good)
+        return held_back + refusals
+    return held_back + refusals + _relay(ctx, roster, plan, good)
+
+
+def _hold_back(ctx: Context, plan: RoundPlan, submissions: Sequence[Submission]) -> tuple[list[Submission], Refusals]:
+    """Let nobody hand out a second signed commitment for a round of one number.
+
+    A signature names the round's number alone (docs/adr/0033). After a reorganisation another round may have it, with
+    another model or other masks: who signs there, too, has made the proof that costs its stake.
+    """
+    prefix = f"{ctx.chain.fingerprint}/signed/{plan.round_id}/"
+    before = ctx.journal.notes(prefix)
+    now = {f"{prefix}{s.member.client}": {"commitment": s.member.commitment.hex()} for s in submissions}
+    ctx.journal.note_all({key: note for key, note in now.items() if key not in before})
+    held_back = {key for key, note in now.items() if before.get(key, note) != note}
+    good = [s for s in submissions if f"{prefix}{s.member.client}" not in held_back]
+    return good, [(s.client, spec.DuplicateCommitment.code) for s in submissions if s not in good]
 
 
 def _verify_all(

@@ -117,7 +117,7 @@ def give_gas_money(ctx: Context, operator: LocalAccount, parties: dict[str, Part
     aggregators = {name for name in parties if name.startswith("aggregator")}
     clients = {name for name in parties if name.startswith("c")}
     readers = {name for name in parties if name.startswith(("attestor", "auditor"))} if ctx.script.audience else set()
-    for name in sorted(aggregators | readers | (clients if everybody else alone)):
+    for name in sorted((aggregators | readers | (clients if everybody else alone)) & set(parties)):
         party = parties[name]
         key = f"{ctx.chain.fingerprint}/gas-money/{party.account.address}"
         ctx.chain.transfer(party.address, _GAS_MONEY_WEI, key=key, sender=operator)

@@ -25,7 +25,7 @@ COMMAND = re.compile(r"^    ((?:fedtrail|python3) .*)$", re.MULTILINE)
 NEEDS_A_KEY_OF_BANK_B = "fedtrail checkpoint key bank-b"
 """What somebody else has done before the session of docs/proofs.md."""
 
-PAGES = ("index.md", "proofs.md", "bundle.md", "monitoring.md", "privacy.md")
+PAGES = ("index.md", "proofs.md", "bundle.md", "monitoring.md", "privacy.md", "keys.md")
 STATUS = {"bundle.md": {5: 8}}
 """Exit status of a page's n-th command, from 0, where it is not 0: a public bundle leaves updates open."""
 ELSEWHERE = {

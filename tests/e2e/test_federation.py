@@ -17,6 +17,7 @@ from fl.federation import Federation, aggregator, clients, commits, find_unmet
 from ledger import errors, spec
 from ledger.audit import replay
 from ledger.history import load_round
+from ledger.keys import Keystore
 from ledger.project import Project
 from ledger.records import Grade, Verdict
 from ledger.script import MALFORMATIONS
@@ -154,6 +155,19 @@ def test_each_malformation_ends_in_its_own_error_and_excludes_only_its_author(
         found[kind] = dict(outcome.excluded + outcome.refused)
         assert outcome.included == (5 if kind == "duplicate" else 4)
     assert found == {kind: {2: code} for kind, code in CODES.items()}
+
+
+def test_a_client_that_signed_for_another_round_of_the_same_number_before_a_reorganisation_stays_out(
+    project: Project, write_script: ScriptWriter
+) -> None:
+    federation = Federation.start(project, write_script(run={"quorum": 4}))
+    chain = federation.chain
+    number, client = chain.count_rounds() + 1, chain.find_participant(Keystore(project.keys_dir).address("c2"))
+    federation.journal.note(f"{chain.fingerprint}/signed/{number}/{client}", {"commitment": "66" * 32})
+    (only,) = federation.run().rounds
+    assert (only.round_id, only.verdict, only.included) == (number, Verdict.PASS, 4)
+    assert only.refused == ((2, "FT603"),)
+    assert not chain.has_committed(number, client or 0)
 
 
 def test_an_attacker_that_sends_nan_stays_out_and_the_round_goes_on(
