@@ -51,7 +51,7 @@ def check_bundle(path: Path, trust: Trust | None = None, key: X25519PrivateKey |
     """Return what a bundle proves (docs/bundle.md, Checks).
 
     Args: path: the bundle. trust: what the auditor takes as given; without it, nothing is VERIFIED. key: opens sealed
-    blobs; without it, the rounds that need them are not checked.
+    blobs, and updates that are encrypted to it; without it, the rounds that need them are not checked.
     Raises: NotFoundError: no such file. Whatever is in it becomes part of the report.
     """
     notes = Notes()
@@ -59,7 +59,7 @@ def check_bundle(path: Path, trust: Trust | None = None, key: X25519PrivateKey |
         with Container(path) as container:
             manifest = open_manifest(container)
             notes.level = manifest.level
-            _Checker(container, manifest, trust, _choose_key(manifest, key), notes).run()
+            _Checker(container, manifest, trust, key, notes).run()
     except NotFoundError:
         raise
     except errors.SpecError as error:
@@ -114,7 +114,7 @@ class _Checker:
         notes: Notes,
     ) -> None:
         self._container, self._manifest, self._trust = container, manifest, trust
-        self._key, self._notes = key, notes
+        self._key, self._reader_key, self._notes = _choose_key(manifest, key), key, notes
 
     def run(self) -> None:
         """Make all checks; the order of the report is that of `notes.CHECKS`."""
@@ -126,7 +126,7 @@ class _Checker:
         anchoring.check(self._container, state)
         recorded = self._fold(logs)
         self._check_state(state, blocks, recorded)
-        store = BundleStore(self._container, self._key)
+        store = BundleStore(self._container, self._key, reader_key=self._reader_key)
         check_blobs(self._container, store, self._notes, with_sealed=self._key is not None)
         if recorded is not None:
             check_rounds(recorded, store, self._manifest, self._notes)

@@ -21,12 +21,19 @@ if TYPE_CHECKING:
 class BundleStore:
     """What `history.load_round` asks of a store, from a bundle.
 
-    Args: key: opens sealed blobs; None leaves them unavailable.
+    Args: key: opens sealed blobs; None leaves them unavailable. reader_key: opens updates that are encrypted to it.
     """
 
-    def __init__(self, container: Container, key: X25519PrivateKey | None = None) -> None:
+    def __init__(
+        self,
+        container: Container,
+        key: X25519PrivateKey | None = None,
+        *,
+        reader_key: X25519PrivateKey | None = None,
+    ) -> None:
         self._container = container
         self._key = key
+        self._reader_key = reader_key
 
     @property
     def has_key(self) -> bool:
@@ -34,8 +41,8 @@ class BundleStore:
         return self._key is not None
 
     def find_key(self, public: bytes) -> X25519PrivateKey | None:
-        """Return the key, where it is that of a reader of encrypted updates: one key file then opens both."""
-        return self._key if self._key is not None and get_public(self._key) == public else None
+        """Return the reader's key if this is its public half."""
+        return self._reader_key if self._reader_key is not None and get_public(self._reader_key) == public else None
 
     def get(self, cid: Cid, *, max_bytes: int) -> Bytes:
         """Return a blob, a large one as a view of the bundle; errors as of every content store.

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 file_type = click.Path(dir_okay=False, path_type=Path)
 bundle_argument = click.argument("path", metavar="BUNDLE", type=file_type)
-key_option = click.option("--key", "key_file", metavar="FILE", type=file_type, help="Key file that opens sealed blobs.")
+key_option = click.option(
+    "--key", "key_file", metavar="FILE", type=file_type, help="Key file that opens sealed blobs, and encrypted updates."
+)
 LEVELS = ("public", "partner", "auditor")
 _PLACES = ("kind", "open", "sealed", "withheld", "missing")
 

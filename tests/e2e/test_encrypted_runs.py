@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import signal
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,9 @@ from eavesdropping import cut_windows, find_windows, read_files, tap
 from fl.federation import Federation, find_unmet
 from ledger import sealed_updates, spec
 from ledger.audit import replay
+from ledger.bundle.check import check_bundle
+from ledger.bundle.create import BundleRequest, create_bundle
+from ledger.bundle.format import Level
 from ledger.chain import Chain, deploy
 from ledger.devnet import Devnet, funded_account
 from ledger.encryption_keys import HeldKeys
@@ -171,6 +175,42 @@ def test_a_reader_without_a_key_keeps_every_client_from_committing(
     monkeypatch.setattr(Chain, "get_encryption_keys_at", forget_auditor)
     (item,) = Federation.start(project, write_script(**AUDIENCE)).run().rounds
     assert item.refused == tuple((client, "FT613") for client in range(1, 6))
+
+
+def test_a_bundle_of_an_encrypted_run_is_replayed_with_an_auditor_s_key_and_gives_nobody_else_an_update(
+    project: Project, write_script: ScriptWriter, tmp_path: Path
+) -> None:
+    (item,) = Federation.start(project, write_script(**AUDIENCE)).run().rounds
+    chain, store = connect(project), open_store(project.store_path)
+    auditor = chain.find_participant(Keystore(project.keys_dir).address("auditor-1")) or 0
+    announced = chain.list_encryption_keys(auditor)[-1].key
+    tasks = (chain.get_round(item.round_id).task_id,)
+    create_bundle(tmp_path / "public", chain, store, BundleRequest(tasks=tasks))
+    create_bundle(tmp_path / "open", chain, store, BundleRequest(tasks=tasks, level=Level.AUDITOR))
+    sealed = BundleRequest(tasks=tasks, level=Level.AUDITOR, recipient=announced)
+    create_bundle(tmp_path / "sealed", chain, store, sealed)
+    key = HeldKeys(project.keys_dir, lambda: DEVNET_PASSWORD).find_key(announced)
+
+    def replayed(name: str, with_key: bool) -> str:
+        (report,) = check_bundle(tmp_path / name, None, key=key if with_key else None).rounds
+        return report.verdict
+
+    verdicts = {(name, with_key): replayed(name, with_key) for name in ("open", "sealed") for with_key in (False, True)}
+    assert verdicts == {
+        ("open", False): "incomplete",
+        ("open", True): "pass",
+        ("sealed", False): "incomplete",
+        ("sealed", True): "pass",
+    }
+    record = read_with_keys(project, item.round_id)
+    windows = {w for each in record.updates.values() for w in cut_windows((each.data or b"")[spec.HEADER_BYTES :])}
+    unpacked = [(name, data) for name in ("public", "open", "sealed") for data in read_archive(tmp_path / name)]
+    assert windows and find_windows(windows, unpacked) == set()
+
+
+def read_archive(path: Path) -> list[bytes]:
+    with zipfile.ZipFile(path) as archive:
+        return [archive.read(name) for name in archive.namelist()]
 
 
 @pytest.mark.slow
