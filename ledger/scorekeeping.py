@@ -13,6 +13,7 @@ from ledger.readers import BlobReader
 from ledger.records import AuditReport, Grade, RoundRecord
 from ledger.scoring import RoundScores, Sheet, Standing, can_be_scored, compute_method, score_round
 from ledger.scoring.rounds import METHODS
+from ledger.spec.statements import is_evaluation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +87,7 @@ def score_task(chain: ChainReader, store: BlobReader, task_id: int) -> Iterator[
 
 
 def list_recorded(chain: ChainReader, *, round_id: int | None = None) -> list[RecordedSheet]:
-    """Return the scores that were recorded, of one round or of all, in the order of their first events."""
+    """Return the scores of clients that were recorded, of one round or of all, in the order of their first events."""
     sheets: dict[tuple[int, int, str, bytes], RecordedSheet] = {}
     for event in chain.events(names=("ScoresRecorded",), round_id=round_id):
         sheet = RecordedSheet(
@@ -98,6 +99,8 @@ def list_recorded(chain: ChainReader, *, round_id: int | None = None) -> list[Re
             block=event.block,
             tx=event.tx,
         )
+        if is_evaluation(sheet.kind):
+            continue
         key = (sheet.round_id, sheet.scorer, sheet.kind, sheet.method)
         before = sheets[key].values if key in sheets else {}
         sheets[key] = replace(sheet, values={**before, **sheet.values})

@@ -16,7 +16,7 @@ from fl.federation import aggregator, attestors, clients, commits, homomorphic, 
 from fl.federation.context import Context, Roster, RoundPlan
 from fl.federation.keyring import Keyring
 from fl.federation.results import Conviction, Observer, Progress, RoundResult, RunResult, find_unmet
-from fl.federation.scoring import record_scores
+from fl.federation.scoring import record_evaluation, record_scores
 from fl.federation.sealing import read_as_auditor
 from fl.federation.spending import record_spends, verify_budgets
 from fl.workload import PlainRun, Vector, Workload, run_plain
@@ -194,6 +194,8 @@ class Federation:
         homomorphic.forget(group)
         result = self._describe(roster, plan, record, report, refusals, model)
         result = replace(result, conviction=conviction, paid=paid)
+        if outcome is not None and report.verdict is Verdict.PASS:
+            record_evaluation(self.ctx, plan, record, result.accuracy)
         return replace(result, seconds=time.perf_counter() - started, training_seconds=training), model, cid
 
     def _open(

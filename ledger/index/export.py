@@ -23,7 +23,7 @@ from ledger.index.opening import list_tables, list_views
 FORMATS = ("csv", "ndjson", "parquet", "sqlite")
 PRIVATE = ("org", "access_log")
 """Tables that stay on this machine."""
-TABLES = ("chain", "block", "event", "reorg", "artifact", "verification", "checkpoint")
+TABLES = ("chain", "block", "event", "reorg", "artifact", "verification")
 """Tables that are exported beside the views of facts."""
 
 _LARGEST_JSON_INT = 2**53 - 1

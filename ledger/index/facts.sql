@@ -209,7 +209,8 @@ SELECT x.*, f.block, f.log, f.ts, f.tx, f.actor, f.finality FROM x_governance x 
 
 CREATE VIEW scores AS
 SELECT x.*, r.task, r.round, f.block, f.log, f.ts, f.tx, f.actor, f.finality
-FROM x_score x JOIN facts f USING (ev) JOIN rounds r USING (round_id);
+FROM x_score x JOIN facts f USING (ev) JOIN rounds r USING (round_id)
+WHERE instr(x.kind, '/') = 0;
 
 CREATE VIEW privacy_spend AS
 SELECT x.*, r.task, r.round, f.block, f.log, f.ts, f.tx, f.actor, f.finality
@@ -236,12 +237,18 @@ FROM signoff s JOIN chain c ON c.chain = (SELECT max(chain) FROM chain) AND c.ch
     AND c.contract = s.contract
 LEFT JOIN rounds r USING (round_id);
 
--- Measured by people, and signed by them: {"split/metric": "decimal"}.
+-- How good models are: signed by people, {"split/metric": "decimal"}; or stated on the ledger as a score that an
+-- aggregator or attestor gives under its own number, of the kind "split/metric".
 CREATE VIEW evals AS
 SELECT s.task, s.round, s.round_id, substr(m.key, 1, instr(m.key, '/') - 1) AS split,
     substr(m.key, instr(m.key, '/') + 1) AS metric, CAST(m.value AS REAL) AS value, s.name AS evaluator, s.signer,
-    s.signed_at, s.digest, s.valid
-FROM signoffs s JOIN json_each(s.metrics) m;
+    s.signed_at, s.digest, s.valid, NULL AS block, NULL AS log, NULL AS tx
+FROM signoffs s JOIN json_each(s.metrics) m
+UNION ALL
+SELECT r.task, r.round, x.round_id, substr(x.kind, 1, instr(x.kind, '/') - 1), substr(x.kind, instr(x.kind, '/') + 1),
+    x.value, 'participant ' || x.scorer, f.actor, f.ts, x.method, 1, f.block, f.log, f.tx
+FROM x_score x JOIN facts f USING (ev) JOIN rounds r USING (round_id)
+WHERE instr(x.kind, '/') > 0 AND x.client = x.scorer;
 
 -- The latest replay of each proposal that was made here, by the proposal's hash: it holds at every block.
 CREATE VIEW replays AS

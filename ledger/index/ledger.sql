@@ -42,8 +42,6 @@ CREATE TABLE artifact(cid TEXT PRIMARY KEY, kind TEXT NOT NULL, bytes INT, diges
 -- Checks that were made here. chk 'index' compares this index with the chain; its subject is the last block's hash.
 CREATE TABLE verification(id INTEGER PRIMARY KEY, at TEXT NOT NULL, tool TEXT NOT NULL, chk TEXT NOT NULL, task INT,
     round_id INT, subject TEXT, verdict TEXT NOT NULL, detail TEXT) STRICT;
-CREATE TABLE checkpoint(chain INT NOT NULL, number INT NOT NULL, hash TEXT NOT NULL, ledger_root TEXT NOT NULL,
-    ledger_size INT NOT NULL, note TEXT NOT NULL, cosigners INT NOT NULL, PRIMARY KEY(chain, number, hash)) STRICT;
 
 -- Who is behind an owner's address. Stays on this machine; erasable, and in no export.
 CREATE TABLE org(org TEXT PRIMARY KEY, label TEXT, salt TEXT, contact TEXT, erased_at TEXT) STRICT;

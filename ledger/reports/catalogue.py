@@ -88,8 +88,8 @@ class Query:
     """How well its answer is known at best."""
     finds: bool
     """Whether every row is a finding."""
-    proof: str
-    """Command that proves a row; the names in braces are columns."""
+    proofs: tuple[str, ...]
+    """Commands, the first of which that has all its columns proves a row; the names in braces are columns."""
     attested: tuple[str, ...]
     """Columns that are somebody's word, where the rest of a row is known better."""
     parameters: tuple[Parameter, ...]
@@ -151,7 +151,7 @@ def parse(text: str, file: str) -> Query:
         asked_by=named.asked_by,
         grade=named.grade,
         finds=named.finds,
-        proof=named.proof,
+        proofs=named.proofs,
         attested=named.attested,
     )
 
@@ -161,7 +161,7 @@ class _Fields:
     asked_by: tuple[str, ...]
     grade: Grade
     finds: bool
-    proof: str
+    proofs: tuple[str, ...]
     attested: tuple[str, ...]
 
 
@@ -169,8 +169,10 @@ def _read_fields(file: str, fields: Mapping[str, str]) -> _Fields:
     if missing := [name for name in ("asked by", "grade", "rows", "proof") if name not in fields]:
         raise BadQuery(file=file, what=f"the header lacks {' and '.join(missing)}")
     asked_by = tuple(fields["asked by"].split(", "))
-    choices = {"grade": tuple(Grade), "rows": ("facts", "findings"), "proof": tuple(PROOFS)}
+    proofs = tuple(fields["proof"].split(", "))
+    choices = {"grade": tuple(Grade), "rows": ("facts", "findings")}
     said = [*(("asked by", one, AUDIENCES) for one in asked_by), *((k, fields[k], v) for k, v in choices.items())]
+    said += [("proof", one, tuple(PROOFS)) for one in proofs]
     for name, value, allowed in said:
         if value not in allowed:
             raise BadQuery(file=file, what=f"{name} is {value!r}, expected one of {', '.join(allowed)}")
@@ -178,7 +180,7 @@ def _read_fields(file: str, fields: Mapping[str, str]) -> _Fields:
         asked_by=asked_by,
         grade=Grade(fields["grade"]),
         finds=fields["rows"] == "findings",
-        proof=PROOFS[fields["proof"]],
+        proofs=tuple(PROOFS[one] for one in proofs),
         attested=tuple(fields["attested"].split(", ")) if "attested" in fields else (),
     )
 

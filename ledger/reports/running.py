@@ -55,10 +55,11 @@ class Answer:
 
     def get_proof(self, row: Row) -> str:
         """Return the command that proves a row; empty where nothing does."""
-        names = [name for _, name, _, _ in string.Formatter().parse(self.query.proof) if name]
-        if any(row.get(name) is None for name in names):
-            return ""
-        return self.query.proof.format(**{name: row[name] for name in names})
+        for proof in self.query.proofs:
+            names = [name for _, name, _, _ in string.Formatter().parse(proof) if name]
+            if all(row.get(name) is not None for name in names):
+                return proof.format(**{name: row[name] for name in names})
+        return ""
 
 
 def ask(reader: Reader, query: Query, given: Mapping[str, str | Value] | None = None) -> Answer:

@@ -154,6 +154,8 @@ class RunSection(Section):
     """Fewest included updates for a proposal; default: more than half of the clients, and enough for the rule."""
     dispute: bool = False
     """Prove a wrong proposal to the court and run the round again, instead of ending the run."""
+    record_accuracy: bool = False
+    """State the accuracy of the model on the ledger after each round: the aggregator's word, which Q17 tells."""
     rule: RuleSection
     """How updates become one."""
 

@@ -67,6 +67,11 @@ def decode_label(data: bytes) -> str:
     return text if text.isascii() and text.isprintable() and text else f"0x{data.hex()}"
 
 
+def is_evaluation(kind: str) -> bool:
+    """Return whether what is scored is the model: a split and a metric, `test/accuracy`, under the scorer's number."""
+    return "/" in kind
+
+
 def _check_deltas(entries: Iterable[tuple[int, int, int]]) -> list[tuple[int, int, int]]:
     found = list(entries)
     for client, _, delta in found:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,12 @@ from crashing import count_and_kill, in_child, load_everything
 from scripted_runs import run_honest, run_script
 
 from ledger.chain import Chain
+from ledger.history import raw_cid
 from ledger.keys import Keystore, password_for
 from ledger.project import Project
 from ledger.scorekeeping import list_recorded
 from ledger.scoring import ONE, compute_method
+from ledger.store import open_store
 
 pytestmark = pytest.mark.chain
 
@@ -25,7 +28,7 @@ TWO = {"rounds": 2, "rule": {"name": "mean"}}
 
 
 def test_recorded_scores_come_out_the_same_for_everybody(cli: Cli, in_served: Project, chain: Chain) -> None:
-    run_honest(in_served, "scored", run=TWO, scores={}, events=[RIDER])
+    run_honest(in_served, "scored", run={**TWO, "record_accuracy": True}, scores={}, events=[RIDER])
     shown = cli("score", "show", "--run", "scored", "--format", "json").json
     assert {row["grade"] for row in shown["data"]} == {"ATTESTED"}
     assert {row["kind"] for row in shown["data"]} == {"anomaly", "trust", "influence", "effort"}
@@ -43,6 +46,16 @@ def test_recorded_scores_come_out_the_same_for_everybody(cli: Cli, in_served: Pr
     arguments = ("--param", f"task={chain.count_tasks()}", "--format", "json")
     influence = cli("audit", "run", "Q11", *arguments).json
     assert [row["rank"] for row in influence["data"][0]["rows"]] == [1, 2, 3, 4, 5]
+    answer = cli("audit", "run", "Q17", *arguments).json["data"][0]
+    assert [(row["round"], row["metric"], row["grade"]) for row in answer["rows"]] == [
+        (1, "accuracy", "ATTESTED"),
+        (2, "accuracy", "ATTESTED"),
+    ]
+    for row in answer["rows"]:  # what was measured lies in the store, under the digest that the ledger has
+        document = open_store(in_served.store_path).get_block(raw_cid(bytes.fromhex(row["digest"][2:])))
+        said = json.loads(document)
+        assert abs(float(said["value"]) - row["value"]) < 2**-16
+        assert (str(said["round_id"]), said["split"]) == (row["round_id"], "test")
 
 
 def test_a_run_that_asks_for_none_records_none_and_everybody_can_compute_them(

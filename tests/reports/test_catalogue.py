@@ -35,7 +35,7 @@ def test_a_file_says_everything_about_its_question() -> None:
         ("limit", "REAL", 2.5),
     ]
     assert (query.gap, query.gap_sql) == ("what may be missing", "SELECT count(*) FROM t WHERE :task IS NULL")
-    assert query.sql.startswith("SELECT n") and query.proof == PROOFS["event"] and query.attested == ("n",)
+    assert query.sql.startswith("SELECT n") and query.proofs == (PROOFS["event"],) and query.attested == ("n",)
 
 
 @pytest.mark.parametrize(

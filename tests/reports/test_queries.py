@@ -325,6 +325,20 @@ def test_q17_tells_accuracy_by_whose_word_it_is(planted: PlantedIndex, question:
     ]
 
 
+def test_q17_tells_what_an_aggregator_stated_on_the_ledger(planted: PlantedIndex, question: Question) -> None:
+    planted.run(rounds=2)
+    planted.score(1, "test/accuracy", {9: 0.5})
+    planted.score(2, "test/accuracy", {9: 0.75, 1: 0.9})  # nobody grades the model in a client's name
+    answer = question(17)
+    assert (answer.missing, answer.grade, answer.findings) == (0, Grade.ATTESTED, ())
+    assert pick(answer.rows, "round", "split", "metric", "value", "change", "evaluator", "grade") == [
+        (1, "test", "accuracy", 0.5, None, "participant 9", "ATTESTED"),
+        (2, "test", "accuracy", 0.75, 0.25, "participant 9", "ATTESTED"),
+    ]
+    assert answer.get_proof(answer.rows[0]).startswith("fedtrail proof get event --block ")
+    assert question(11).rows == () or question(11).rows == []  # it is no score of a client
+
+
 def test_q17_falls_to_claimed_where_somebody_changed_the_value(planted: PlantedIndex, question: Question) -> None:
     planted.run(rounds=1)
     planted.sign_off(metrics=signoffs.encode_metrics({"test/accuracy": "0.5"}))

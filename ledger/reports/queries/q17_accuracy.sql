@@ -2,12 +2,12 @@
 -- asked by: EU AI Act, 21 CFR Part 11
 -- grade: ATTESTED
 -- rows: facts
--- proof: signoff
+-- proof: log, signoff
 -- param task INTEGER = NULL: only this task
 SELECT task, round, split, metric, value,
     value - lag(value) OVER (PARTITION BY task, split, metric ORDER BY round, signed_at) AS change, evaluator,
     datetime(signed_at, 'unixepoch') AS signed_at, iif(valid, 'ATTESTED', 'CLAIMED') AS grade,
-    NOT valid AS finding, signer, digest AS signoff, round_id
+    NOT valid AS finding, signer, digest, round_id, block, log, tx
 FROM evals WHERE (:task IS NULL OR task = :task)
 ORDER BY task, split, metric, round;
 -- gap: finalised rounds without a signed evaluation
