@@ -23,6 +23,14 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+engine_option = click.option(
+    "--engine",
+    default="local",
+    show_default=True,
+    metavar="local|ray[:ADDRESS]",
+    help="Where clients train and large rounds are computed: here, or on a Ray cluster (extra scale).",
+)
+
 STAGES = (
     *("set-up", "train", "commit", "publish", "attest", "aggregate"),
     *("replay", "finalise", "score", "reward", "dispute"),
@@ -54,9 +62,10 @@ def register(root: LazyGroup) -> None:
 
 @click.command()
 @click.argument("script", type=click.Path(path_type=Path))
+@engine_option
 @format_option
 @project_options
-def start(session: Session, script: Path, fmt: str) -> None:
+def start(session: Session, script: Path, fmt: str, engine: str) -> None:
     """Run a round SCRIPT on the project's network; started again, it goes on where it was.
 
     Exit status 9 when an expectation of the script (`expect:`) is not met, 7 or 8 when a replay does not pass.
@@ -71,46 +80,46 @@ def start(session: Session, script: Path, fmt: str) -> None:
         say(printable(f"warning: {told}"))
     fresh = all(known.name != name for known in list_runs(session))
     run_federation(
-        lambda observer: _federation().start(session.project, script, network=session.network.name, observer=observer),
+        lambda cls, **how: cls.start(session.project, script, network=session.network.name, **how),
         fmt=fmt,
         fresh=fresh,
+        engine=engine,
     )
 
 
 @click.command()
 @click.argument("name")
+@engine_option
 @format_option
 @project_options
-def resume(session: Session, name: str, fmt: str) -> None:
+def resume(session: Session, name: str, fmt: str, engine: str) -> None:
     """Go on with run NAME; what has happened does not happen again."""
     run_federation(
-        lambda observer: _federation().resume(session.project, name, network=session.network.name, observer=observer),
+        lambda cls, **how: cls.resume(session.project, name, network=session.network.name, **how),
         fmt=fmt,
         fresh=False,
+        engine=engine,
     )
 
 
-def _federation() -> type[Federation]:
-    """Return the class, or say which extra is missing."""
+def run_federation(make: Callable[..., Federation], *, fmt: str, fresh: bool, engine: str = "local") -> RunResult:
+    """Run a federation with a progress bar, print its result, and judge it.
+
+    Args: make: given the class Federation, and by name `observer` and `engine`. fresh: whether the run starts now, and
+    is not gone on with. engine: where clients train, as `fl.engines.open_engine` takes it.
+
+    Raises: MissingExtra; Interrupted; FindingsError: an expectation was not met; the first finding of a replay that did
+    not pass and was not struck.
+    """
     try:
+        from fl.engines import open_engine
         from fl.federation import Federation
     except ModuleNotFoundError as error:
         raise MissingExtra(feature="training", package=error.name, extra="fl") from error
-    return Federation
-
-
-def run_federation(make: Callable[[Callable[[Progress], None]], Federation], *, fmt: str, fresh: bool) -> RunResult:
-    """Run a federation with a progress bar, print its result, and judge it.
-
-    Args: make: given the observer. fresh: whether the run starts now, and is not gone on with.
-
-    Raises: Interrupted; FindingsError: an expectation was not met; the first finding of a replay that did not pass and
-    was not struck.
-    """
     try:
-        with progress_bar() as bar:
+        with open_engine(engine) as opened, progress_bar() as bar:
             bar.update(0, 1, "load")
-            federation = make(_observe(bar))
+            federation = make(Federation, observer=_observe(bar), engine=opened)
             result = federation.run()
     except KeyboardInterrupt:
         raise Interrupted from None

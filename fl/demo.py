@@ -53,14 +53,13 @@ def demo(
     """
     text = make_script(rounds=rounds, clients=clients, attack=attack, seed=seed, dishonest=dishonest)
     project = make_project(folder, text)
-    from fl.federation import Federation
     from ledger import devnet
 
     try:
         deploy(project, engine)
         project = type(project).find(folder)
         script = folder / SCRIPT_NAME
-        run_federation(lambda observer: Federation.start(project, script, observer=observer), fmt=fmt, fresh=True)
+        run_federation(lambda cls, **how: cls.start(project, script, **how), fmt=fmt, fresh=True)
         devnet.release(project.state_dir)  # until here it dies with us, even by kill -9
     except BaseException:
         devnet.stop(project.state_dir)

@@ -111,12 +111,16 @@ class Workload:
         Args: client: 1 to the script's count. number: round of the run, from 1. model_q: int32[d].
         Raises: NonFinite: training or an attack left NaN or an infinity; names the tensor.
         """
-        self._models[number] = model_q
+        self.remember(number, model_q)
         trained = self._train(client, number, model_q)
         if client in find_colluders(self.script, number):
             agreed = self._agree(number, model_q)
             trained = replace(trained, delta=agreed[client])
         return self._protect(self._quantize(client, trained.delta, trained.num_examples))
+
+    def remember(self, number: int, model_q: Vector) -> None:
+        """Keep the model that a round starts from: colluding clients look back at it."""
+        self._models[number] = model_q
 
     def _protect(self, update: LocalUpdate) -> LocalUpdate:
         """Return the update with the noise that the script asks for: drawn anew by every call, from no seed."""

@@ -12,6 +12,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+from fl.engines import Engine, LocalEngine
 from fl.federation import aggregator, attestors, clients, commits, homomorphic, masking, rewards, setup
 from fl.federation.context import Context, Roster, RoundPlan
 from fl.federation.keyring import Keyring
@@ -19,6 +20,7 @@ from fl.federation.results import Conviction, Observer, Progress, RoundResult, R
 from fl.federation.scoring import record_evaluation, record_scores
 from fl.federation.sealing import read_as_auditor
 from fl.federation.spending import record_spends, verify_budgets
+from fl.federation.updates import Refusals
 from fl.workload import PlainRun, Vector, Workload, run_plain
 from ledger import spec
 from ledger.audit import replay
@@ -50,7 +52,16 @@ def ignore(progress: Progress) -> None:
 class Federation:
     """One run of a script in a project."""
 
-    def __init__(self, project: Project, script: Script, *, network: str | None = None, observer: Observer = ignore):
+    def __init__(
+        self,
+        project: Project,
+        script: Script,
+        *,
+        network: str | None = None,
+        observer: Observer = ignore,
+        engine: Engine | None = None,
+    ) -> None:
+        """Args: engine: where clients train; None for this process."""
         self.project, self.script = project, script
         self.network = project.network(network)
         self.journal = Journal(project.journal_path)
@@ -61,6 +72,7 @@ class Federation:
         self.ctx = Context(
             script=script,
             workload=Workload(script),
+            engine=engine or LocalEngine(),
             chain=self.chain,
             store=open_store(project.store_path, ipfs=project.ipfs, ca_file=project.ipfs_ca_file),
             outbox=EmbeddedStore(project.state_dir / "outbox"),
@@ -71,13 +83,19 @@ class Federation:
 
     @classmethod
     def start(
-        cls, project: Project, script_path: Path, *, network: str | None = None, observer: Observer = ignore
+        cls,
+        project: Project,
+        script_path: Path,
+        *,
+        network: str | None = None,
+        observer: Observer = ignore,
+        engine: Engine | None = None,
     ) -> Federation:
         """Return a new run of a script.
 
         Raises: UsageError: a run of that name exists on this deployment with another script.
         """
-        federation = cls(project, load_script(script_path), network=network, observer=observer)
+        federation = cls(project, load_script(script_path), network=network, observer=observer, engine=engine)
         script, key = federation.script, federation.ctx.key("script")
         known = federation.journal.get_note(key)
         if known and known["digest"] != script.digest().hex():
@@ -90,7 +108,13 @@ class Federation:
 
     @classmethod
     def resume(
-        cls, project: Project, name: str, *, network: str | None = None, observer: Observer = ignore
+        cls,
+        project: Project,
+        name: str,
+        *,
+        network: str | None = None,
+        observer: Observer = ignore,
+        engine: Engine | None = None,
     ) -> Federation:
         """Return a run that was started before; what has happened does not happen again.
 
@@ -102,7 +126,7 @@ class Federation:
         if not found:
             raise NotFoundError(kind="run", name=name, suggestion="")
         path = project.state_dir / "runs" / str(found[-1]["file"])
-        return cls(project, load_script(path), network=network, observer=observer)
+        return cls(project, load_script(path), network=network, observer=observer, engine=engine)
 
     def run(self) -> RunResult:
         """Run every round, then the twins without a ledger; a round whose replay fails ends the run unfinalised."""
@@ -302,7 +326,7 @@ class Federation:
         plan: RoundPlan,
         record: RoundRecord,
         report: AuditReport,
-        refusals: clients.Refusals,
+        refusals: Refusals,
         model: Vector,
     ) -> RoundResult:
         excluded = tuple((roster.number_of(client), f"FT{reason}") for client, reason in record.exclusions)

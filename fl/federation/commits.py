@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from fl.federation.clients import Refusals, Submission, compute_digest, find_malformation
+from fl.federation.clients import Submission, compute_digest
 from fl.federation.context import Context, Roster, RoundPlan
+from fl.federation.updates import Refusals, find_malformation
 from ledger import spec
 from ledger.errors import FedtrailError
 from ledger.signing import recover, sign_digest

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fl.engines import Engine
 from fl.federation.results import Observer, Progress
 from fl.workload import Vector, Workload
 from ledger import spec
@@ -70,6 +71,8 @@ class Context:
     """The round script."""
     workload: Workload
     """The learning."""
+    engine: Engine
+    """Where clients train."""
     chain: Chain
     """The ledger."""
     store: ContentStore
