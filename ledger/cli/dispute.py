@@ -114,6 +114,33 @@ def _print_done(schema: str, done: Sequence[Happening], *, fmt: str) -> None:
         raise refused
 
 
+# -------------------------------------------------------------------------------------------------------------- demand
+
+
+@dispute.command()
+@number_argument
+@run_option
+@click.option(
+    "--client", required=True, metavar="CLIENT", help="Who is to show what it committed to (key name or number)."
+)
+@format_option
+@project_options
+def demand(session: Session, number: int, run_name: str | None, client: str, fmt: str) -> None:
+    """Demand that CLIENT shows a leaf, drawn at random, of what it committed to in round N.
+
+    In tasks with an availability board, from the end of the commit phase until attestors have certified the round. The
+    demand's bond pays for the answer; where there is none in time, `fedtrail dispute resolve N` brings it back, and the
+    client loses a fifth of its stake. Leaves of proposed vectors are demanded by `fedtrail watch --open-disputes`.
+    """
+    from ledger.watching import Demander
+
+    record = load_round(session.chain, session.store, find_round(session, number, run_name))
+    known = find_participant(session, client)
+    done = Demander(session.chain, session.operator()).demand_commitment(record, known.view.id)
+    _print_done("dispute.demand", [done], fmt=fmt)
+    say(f"next: fedtrail dispute show {number} tells whether it was answered, and until when it can be")
+
+
 # ------------------------------------------------------------------------------------------------------------- resolve
 
 

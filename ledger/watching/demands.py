@@ -22,6 +22,7 @@ from ledger.watching.leaves import (
     list_open_demands,
     list_wanted,
     make_answer,
+    make_commitment_demand,
     make_demand_call,
 )
 
@@ -103,6 +104,18 @@ class Demander:
             demand = read_demand(receipt.find("LeavesDemanded").args["demand"])
             yield Happening(what="demand leaves", round_id=record.round_id, message=describe(demand), tx=receipt.tx)
 
+    def demand_commitment(self, record: RoundRecord, client: int) -> Happening:
+        """Demand a leaf of what a client committed to, after the commit phase and before a certificate.
+
+        Raises: BadProof: it committed nothing. NotFoundError: all its leaves were demanded. Reverted: too early, too
+            late, or a task without this board.
+        """
+        wanted = Wanted(subject=Subject.COMMITMENT, client=client)
+        number = sum(demand.client == client for demand in self._list_demanded(record.round_id))
+        receipt = self._send(record, wanted, number)
+        demand = read_demand(receipt.find("LeavesDemanded").args["demand"])
+        return Happening(what="demand leaves", round_id=record.round_id, message=describe(demand), tx=receipt.tx)
+
     def _list_due(self, record: RoundRecord, before: Sequence[Demand], *, matrix: bool) -> list[Wanted]:
         """Return what is to be demanded now. Args: before: what this account has demanded in the round."""
         demanded = {Wanted(subject=demand.subject, client=demand.client) for demand in before}
@@ -141,21 +154,30 @@ class Demander:
     def _send(self, record: RoundRecord, wanted: Wanted, number: int) -> Receipt:
         key = self._key(record, wanted, number)
         leaf = self._choose_leaf(key, record, wanted)
-        arguments = make_demand_call(record, wanted, leaf)
-        bond_wei = self._get_bond(key, record, compute_price_bytes(record, wanted, leaf))
-        call = self.chain.contracts.to(BOARD, "demandLeaves", *arguments, value_wei=bond_wei)
+        bond_wei = self._get_bond(key, record, wanted, compute_price_bytes(record, wanted, leaf))
+        if wanted.subject is Subject.COMMITMENT:
+            function, arguments = "demandCommitment", make_commitment_demand(record, wanted.client, leaf)
+        else:
+            function, arguments = "demandLeaves", make_demand_call(record, wanted, leaf)
+        call = self.chain.contracts.to(BOARD, function, *arguments, value_wei=bond_wei)
         return self.chain.send(call, key=key, sender=self.account)
 
-    def _get_bond(self, key: str, record: RoundRecord, answer_bytes: int) -> int:
+    def _count_open(self, record: RoundRecord, wanted: Wanted) -> int:
+        """Return the open demands that make the next one dearer: those to the client, or else to the round."""
+        if wanted.subject is not Subject.COMMITMENT:
+            return self.chain.get_round(record.round_id).open_disputes
+        found = fetch_open_demands(self.chain, record.round_id)
+        return sum((each.subject, each.client) == (wanted.subject, wanted.client) for each in found)
+
+    def _get_bond(self, key: str, record: RoundRecord, wanted: Wanted, answer_bytes: int) -> int:
         """Return what the demand pays: noted, since asking again must ask for the very same."""
         note, journal = f"{key}/bond", self.chain.journal
         if journal.get_note(note) is None:
-            open_demands = self.chain.get_round(record.round_id).open_disputes
             price_wei = compute_bond(
                 answer_bytes,
                 base_fee_wei=self.chain.get_base_fee(),
                 is_certified=self.chain.get_certificate(record.round_id) is not None,
-                open_demands=open_demands,
+                open_demands=self._count_open(record, wanted),
             )
             journal.note(note, {"wei": str(_MARGIN * price_wei)})
         return int((journal.get_note(note) or {})["wei"])

@@ -22,6 +22,7 @@ from ledger.availability import (
 from ledger.chain import DeployParams
 from ledger.docket import Event
 from ledger.errors import ChainError, NotFoundError
+from ledger.list_disputes import encode_commitment_place
 from ledger.proving import make_claim
 from ledger.records import Fetched, RoundRecord
 
@@ -77,7 +78,11 @@ def _measure(record: RoundRecord, wanted: Wanted) -> tuple[int, int]:
     """Return the bytes of a leaf and of the whole vector."""
     task = record.task
     rows = record.included if wanted.subject is Subject.MATRIX else 1
-    log2 = {Subject.UPDATE: task.leaf_log2, Subject.MATRIX: task.matrix_log2}.get(wanted.subject, task.model_log2)
+    log2 = {
+        Subject.COMMITMENT: task.leaf_log2,
+        Subject.UPDATE: task.leaf_log2,
+        Subject.MATRIX: task.matrix_log2,
+    }.get(wanted.subject, task.model_log2)
     return spec.WORD_BYTES * rows << log2, spec.WORD_BYTES * rows * task.size
 
 
@@ -106,6 +111,16 @@ def make_answer(record: RoundRecord, demand: Demand, update: Fetched | None = No
         raise NotFoundError(kind="commitment of client", name=demand.client, suggestion=f" in round {record.number}")
     blob, _ = judge_update(record, member, update or record.updates[member.client])
     return encode_answer(demand, bytes(blob.payload), blob.header.num_examples)
+
+
+def make_commitment_demand(record: RoundRecord, client: int, leaf: int) -> tuple[Any, ...]:
+    """Return the arguments of `demandCommitment` for one leaf of what a client committed to.
+
+    Raises: BadProof: it committed nothing.
+    """
+    place = encode_commitment_place(record.segments, client)
+    commitment = next(member.commitment for member in record.members if member.client == client)
+    return (record.round_id, client, commitment, leaf, 1, place)
 
 
 def make_demand_call(record: RoundRecord, wanted: Wanted, leaf: int) -> tuple[Any, ...]:
