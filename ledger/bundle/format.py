@@ -18,7 +18,7 @@ from ledger.store.unixfs import MAX_BLOCK_BYTES
 
 FORMAT = "fedtrail-bundle-1"
 MANIFEST, ENVELOPE, README, VERIFIER = "manifest.json", "manifest.dsse.json", "README.txt", "verify.py"
-_PARTS = ("blobs", "chain", "events", "files", "hashes", "rounds", "rules")
+_PARTS = ("blobs", "chain", "cohorts", "events", "files", "hashes", "rounds", "rules")
 VERIFIER_PARTS = tuple(f"verify_{part}.py" for part in _PARTS)
 """What the second verifier is made of beside VERIFIER."""
 HEADERS, RECEIPTS, STATE = "chain/headers.rlp", "chain/receipts.rlp", "chain/state.json"

@@ -7,14 +7,15 @@ docs/bundle.md says what a bundle holds and docs/protocol.md what is recomputed;
 Nothing trusts a byte before it was hashed, decoded canonically or verified. Exit status: 0 VERIFIED, 8 CONSISTENT or
 INCOMPLETE, 7 FAILED. This file has the twelve checks and the verdict; each question has a file, all in one folder:
 
-    verify.py         what is checked, in which order, and what follows: read it from `main` upwards
-    verify_files.py   is it a bundle? the container, its manifest, the notes of witnesses, your trust file
-    verify_chain.py   did the chain say so? RLP, headers, receipts, proofs of state
-    verify_events.py  what did it say? events, and the participants, tasks and rounds that they make
-    verify_blobs.py   what was published? updates, manifests, files as IPFS cuts them, layouts
-    verify_rounds.py  was a round honest? the replay
-    verify_rules.py   what should have come out? rules, composed rules, validation, masked sums
-    verify_hashes.py  Keccak, SHA-256, Merkle roots, signatures on two curves: as in every textbook
+    verify.py          what is checked, in which order, and what follows: read it from `main` upwards
+    verify_files.py    is it a bundle? the container, its manifest, the notes of witnesses, your trust file
+    verify_chain.py    did the chain say so? RLP, headers, receipts, proofs of state
+    verify_events.py   what did it say? events, and the participants, tasks and rounds that they make
+    verify_blobs.py    what was published? updates, manifests, files as IPFS cuts them, layouts
+    verify_rounds.py   was a round honest? the replay
+    verify_cohorts.py  who should be in? validation; and sums under masks
+    verify_rules.py    what should have come out? rules and composed rules
+    verify_hashes.py   Keccak, SHA-256, Merkle roots, signatures on two curves: as in every textbook
 """
 
 import argparse

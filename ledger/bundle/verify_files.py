@@ -19,7 +19,7 @@ KEYS = (
 LOCAL, CENTRAL, END = struct.Struct("<4s5H3I2H"), struct.Struct("<4s6H3I5H2I"), struct.Struct("<4s4H2IH")
 NUMBER, HEX20, HEX32 = r"0|[1-9][0-9]{0,77}", r"0x[0-9a-f]{40}", r"0x[0-9a-f]{64}"
 NAMES = re.compile(
-    r"README\.txt|verify(_(blobs|chain|events|files|hashes|rounds|rules))?\.py"
+    r"README\.txt|verify(_(blobs|chain|cohorts|events|files|hashes|rounds|rules))?\.py"
     r"|facts\.(json|sqlite)|report\.html|manifest(\.dsse)?\.json|chain/(headers\.rlp|receipts\.rlp|state\.json)"
     r"|(blobs|sealed)/b[a-z2-7]{58}|(exports/|checkpoints/(?=.*\.note$))[A-Za-z0-9_-][A-Za-z0-9._-]{0,68}"
 )

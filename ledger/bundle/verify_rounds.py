@@ -21,20 +21,10 @@ from verify_blobs import (
     read_seeds,
     to_little_endian,
 )
+from verify_cohorts import judge_cohort, needed_seeds, parse_validation, unmask
 from verify_events import ACCUMULATED, VOIDED
 from verify_hashes import ZERO, Bad, chunk_root, keccak, merkle_root, recover, require, sha256, word
-from verify_rules import (
-    COMPOSED,
-    SUM32,
-    aggregate,
-    encode_aux,
-    judge_cohort,
-    needed_seeds,
-    parse_composition,
-    parse_validation,
-    step_model,
-    unmask,
-)
+from verify_rules import COMPOSED, SUM32, aggregate, encode_aux, parse_composition, step_model
 
 FORMS = {"audience", "homomorphic", "masking"}
 """Terms that say what the bytes of an update are: with another one than is known here, none can be judged."""
