@@ -21,13 +21,14 @@ from ledger.journal import Journal
 from ledger.project import Project
 
 DOCS = Path(__file__).parents[2] / "docs"
-COMMAND = re.compile(r"^    ((?:fedtrail|python3) .*)$", re.MULTILINE)
+COMMAND = re.compile(r"^    ((?:fedtrail|python3|mv) .*)$", re.MULTILINE)
 NEEDS_A_KEY_OF_BANK_B = "fedtrail checkpoint key bank-b"
 """What somebody else has done before the session of docs/proofs.md."""
 
-PAGES = ("index.md", "proofs.md", "bundle.md", "monitoring.md", "privacy.md", "keys.md")
-STATUS = {"bundle.md": {5: 8}}
-"""Exit status of a page's n-th command, from 0, where it is not 0: a public bundle leaves updates open."""
+PAGES = ("index.md", "proofs.md", "bundle.md", "monitoring.md", "privacy.md", "keys.md", "encryption.md")
+STATUS = {"bundle.md": {5: 8}, "encryption.md": {6: 8}}
+"""Exit status of a page's n-th command, from 0, where it is not 0: a public bundle leaves updates open, and so does
+who has no reader's key."""
 ELSEWHERE = {
     "performance.md": "of this machine alone: tests/fl/test_speed.py runs the command with fewer clients",
     "privacy-attacks.md": "minutes of computing: tests/fl/test_leakage.py runs the command with fewer cells",
