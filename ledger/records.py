@@ -29,9 +29,13 @@ class Fetched:
 
     @property
     def missing(self) -> bool:
-        """Whether the bytes could not be had at all: an absent blob, or a store that does not answer."""
+        """Whether the bytes could not be had at all: an absent blob, or a store that does not answer.
+
+        An update that is there, and closed to us, is not missing.
+        """
         gaps = (errors.EvidenceError, errors.ChainError)
-        return self.data is None and (self.problem is None or isinstance(self.problem, gaps))
+        is_gap = isinstance(self.problem, gaps) and not isinstance(self.problem, errors.NotAReader)
+        return self.data is None and (self.problem is None or is_gap)
 
 
 NOTHING = Fetched(cid="", data=None)

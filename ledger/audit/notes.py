@@ -30,7 +30,7 @@ class Notes:
 
 def make_gap(fetched: Fetched, what: str, record: RoundRecord) -> FedtrailError:
     """Say why bytes are not there: missing is no accusation, bytes that do not hash to their CID are wrong."""
-    if fetched.problem is not None and (not fetched.missing or isinstance(fetched.problem, errors.NotAReader)):
+    if fetched.problem is not None and not fetched.missing:
         return fetched.problem
     why = f" ({fetched.problem.message})" if isinstance(fetched.problem, errors.ChainError) else ""
     consequence = f"; {what} of round {record.number}: the round cannot be replayed{why}"

@@ -18,8 +18,9 @@ from ledger.cli.output import format_option, print_record, print_table, printabl
 from ledger.cli.progress import progress_bar
 from ledger.cli.runs import find_round, name_participants
 from ledger.cli.session import Session, project_options
+from ledger.errors import NotAReader
 from ledger.history import load_round
-from ledger.records import AuditReport, Finding, RoundRecord, name_rule, read_num_examples
+from ledger.records import AuditReport, Fetched, Finding, RoundRecord, name_rule, read_num_examples
 
 run_option = click.option("--run", "run_name", metavar="NAME", help="Run of the round; default: the latest.")
 number_argument = click.argument("number", metavar="N", type=click.IntRange(min=1))
@@ -161,6 +162,12 @@ def _describe_phases(view: Any, opened: Mapping[str, Any]) -> list[dict[str, Any
     return [{**row, "time": datetime.fromtimestamp(row["at"], UTC).strftime("%Y-%m-%d %H:%M:%SZ")} for row in reached]
 
 
+def _tell_bytes(fetched: Fetched) -> str:
+    if isinstance(fetched.problem, NotAReader):
+        return "encrypted to others"
+    return "bytes missing" if fetched.missing else "bytes corrupt"
+
+
 def _describe_updates(record: RoundRecord, names: dict[int, str]) -> list[dict[str, Any]]:
     reasons, told = dict(record.exclusions), _tell_rejections(record)
     rows = []
@@ -169,7 +176,7 @@ def _describe_updates(record: RoundRecord, names: dict[int, str]) -> list[dict[s
         status = f"excluded: FT{reasons[member.client]}" if member.client in reasons else "included"
         status += told.get(member.client, "")
         if fetched.data is None:
-            status += ", bytes missing" if fetched.missing else ", bytes corrupt"
+            status += f", {_tell_bytes(fetched)}"
         rows.append(
             {
                 "client": member.client,

@@ -41,6 +41,9 @@ def check(path: Path, fmt: str) -> None:
     }
     if loaded.validation is not None:
         summary |= {"validation": loaded.validation.label}
+    if loaded.audience is not None:
+        attestors = loaded.availability.attestors if loaded.availability else 0
+        summary |= {"audience": loaded.audience.label(attestors)}
     if loaded.masking is not None:
         summary |= {"masking": loaded.masking.label(loaded.clients.count)}
     if loaded.homomorphic is not None:

@@ -8,9 +8,10 @@ from round_maker import DOMAIN, LAYOUT, RoundMaker, make_task
 from ledger import spec
 from ledger.audit import replay
 from ledger.readers import PrivateKeys, open_fetched
-from ledger.records import Fetched, Grade, RoundRecord, Verdict
+from ledger.records import NOTHING, Fetched, Grade, RoundRecord, Verdict
 from ledger.sealed_updates import seal_update
 from ledger.spec.audience import Audience, Reader, Readership
+from ledger.watching.leaves import list_wanted
 
 CLIENTS, AGGREGATOR, AUDITOR = (2, 3, 5, 8, 9), 1, 12
 TERM = Audience(auditors=(AUDITOR,))
@@ -72,6 +73,14 @@ def test_without_a_reader_s_key_a_round_is_incomplete_and_says_whose_key_opens_i
     assert (report.verdict, report.grade) == (Verdict.INCOMPLETE, Grade.MISSING)
     assert [(f.clause, f.error.code, f.participant) for f in report.findings] == [("4", "FT804", c) for c in CLIENTS]
     assert report.findings[0].error.hint == "replay with the encryption key of aggregator 1, auditor 12"
+
+
+def test_nobody_pays_for_leaves_of_updates_that_are_only_closed_to_it() -> None:
+    """A demand would show them on the chain, to everybody."""
+    record = make_round()
+    assert list_wanted(read_by(record, STRANGER)) == []
+    gone = replace(record, updates={**record.updates, 5: NOTHING})
+    assert [wanted.client for wanted in list_wanted(read_by(gone, STRANGER))] == [5]
 
 
 def test_a_client_opens_its_own_update_and_no_other() -> None:
