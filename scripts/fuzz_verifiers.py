@@ -78,8 +78,8 @@ def load_standalone() -> Any:
     from eth_hash.auto import keccak
     from eth_utils import crypto
 
-    import ledger.bundle.check  # noqa: F401  # what the package's verifier needs is loaded with it
-    from ledger.bundle import chain_evidence
+    from ledger.bundle import chain_evidence, check
+    from ledger.chain.abi import Item
     from ledger.evidence import headers, receipts, rlp, state, trie
     from ledger.spec.keccak import keccak256
 
@@ -88,19 +88,41 @@ def load_standalone() -> Any:
         for attribute, slow in (("keccak256", keccak256), ("keccak", crypto.keccak)):
             if name.startswith("ledger.") and getattr(loaded, attribute, None) is slow:
                 setattr(loaded, attribute, hash_once)
-    headers._make_mask = lru_cache(maxsize=1 << 10)(headers._make_mask)
-    chain_evidence.decode_header = lru_cache(maxsize=1 << 14)(headers.decode_header)
-    remembering = SimpleNamespace(**vars(rlp) | {"decode": lru_cache(maxsize=1 << 14)(rlp.decode)})
-    for reading in (headers, receipts, state, trie):  # not the module itself: forgeries change what it decodes
+    # Not the module rlp itself: forgeries change what it decodes.
+    remembering = SimpleNamespace(**vars(rlp) | {"decode": _remember(rlp.decode)})
+    for reading in (headers, receipts, state, trie):
         reading.rlp = remembering  # type: ignore[attr-defined]
+    owned = [(headers, "_make_mask"), (trie, "verify"), (check, "decode_state"), (Item, "decode_log")]
+    owned += [(chain_evidence, name) for name in ("decode_header", "decode_logs", "compute_receipts_root")]
+    for owner, name in owned:
+        setattr(owner, name, _remember(getattr(owner, name)))
     sys.path.append(str(ROOT / "ledger" / "bundle"))
     lone = importlib.import_module("verify")
     parts = [part for name, part in sys.modules.items() if name == "verify" or name.startswith("verify_")]
-    for name in ("keccak", "bloom_mask", "is_signed25519", "parse_rlp", "decode_header"):
-        quick: Any = hash_once if name == "keccak" else lru_cache(maxsize=1 << 14)(getattr(lone, name))
+    named = ("bloom_mask", "is_signed25519", "parse_rlp", "decode_header", "decode_logs", "decode_event", "list_root")
+    for name in ("keccak", *named, "read_state", "walk_proof", "recover"):
+        own = getattr(next(part for part in parts if hasattr(part, name)), name)
+        quick: Any = hash_once if name == "keccak" else _remember(own)
+        if name == "decode_logs":  # a generator
+            quick = _remember(lambda receipt, own=own: list(own(receipt)))
         for part in (part for part in parts if hasattr(part, name)):
             setattr(part, name, quick)
     return lone
+
+
+def _remember(function: Any) -> Any:
+    """Return a function that remembers up to 2,000 of its answers; lists among its arguments are taken as tuples."""
+    answers: dict[Any, Any] = {}
+
+    def ask(*arguments: Any) -> Any:
+        key = tuple(tuple(each) if isinstance(each, list) else getattr(each, "name", each) for each in arguments)
+        if key not in answers:
+            if len(answers) == 2000:
+                answers.clear()
+            answers[key] = function(*arguments)
+        return answers[key]
+
+    return ask
 
 
 class Fuzzer:
