@@ -12,11 +12,12 @@ from fl.federation import Federation, Progress
 from ledger.audit import replay
 from ledger.chain import Chain
 from ledger.cli import main
-from ledger.encryption_keys import EncryptionKeys
+from ledger.encryption_keys import EncryptionKeys, HeldKeys
 from ledger.history import load_round
 from ledger.journal import Journal
-from ledger.keys import Keystore
+from ledger.keys import DEVNET_PASSWORD, Keystore
 from ledger.project import Project
+from ledger.readers import KeyedStore
 from ledger.records import Verdict
 from ledger.store import open_store
 
@@ -30,6 +31,7 @@ MASKED: dict[str, Any] = {
     "masking": {"degree": 2, "threshold": 1},
     **FEW,
 }
+ENCRYPTED: dict[str, Any] = {"run": {"rounds": 2}, "audience": {"auditors": 1}, **FEW}
 
 
 def connect(project: Project) -> Chain:
@@ -53,14 +55,16 @@ def find_increase(project: Project, before: dict[str, int]) -> set[int]:
 
 
 def replay_again(project: Project, round_id: int) -> Verdict:
-    return replay(load_round(connect(project), open_store(project.store_path), round_id)).verdict
+    store = KeyedStore(open_store(project.store_path), HeldKeys(project.keys_dir, lambda: DEVNET_PASSWORD))
+    return replay(load_round(connect(project), store, round_id)).verdict
 
 
+@pytest.mark.parametrize("sections", [MASKED, ENCRYPTED], ids=["masked", "encrypted"])
 def test_parties_replace_their_keys_between_rounds_and_every_round_replays_with_the_keys_of_its_time(
-    project: Project, write_script: ScriptWriter
+    project: Project, write_script: ScriptWriter, sections: dict[str, Any]
 ) -> None:
     before = count_epochs(project)
-    script = write_script(**{**MASKED, "keys": {"rotate_every": "1 round"}})
+    script = write_script(f"rotated-{min(sections)}", **{**sections, "keys": {"rotate_every": "1 round"}})
     result = Federation.start(project, script).run()
     assert [each.verdict for each in result.rounds] == [Verdict.PASS, Verdict.PASS]
     assert find_increase(project, before) == {1}
@@ -68,7 +72,7 @@ def test_parties_replace_their_keys_between_rounds_and_every_round_replays_with_
     number = chain.find_participant(keys.address("c1")) or 0
     opened = [chain.get_round(each.round_id).opened_at for each in result.rounds]
     announced = [chain.get_encryption_key(number, at) for at in opened]
-    held = [EncryptionKeys(project.keys_dir, "c1").load(each.key, "devnet") for each in announced if each]
+    held = [EncryptionKeys(project.keys_dir, "c1").load(each.key, DEVNET_PASSWORD) for each in announced if each]
     assert len({key.private_bytes_raw() for key in held}) == 2
     assert len({chain.get_signer_at(number, at) for at in opened}) == 2
     # The first round was signed with keys that have been replaced since, and is judged by them.

@@ -13,11 +13,12 @@ from functools import cache
 from typing import Any
 
 from bit_flips import Message, calling, reading
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from eth_utils.crypto import keccak
 from ledger_world import ETHER, UNAVAILABLE, StagedRound, World, make_key
 from masked_maker import MaskedMaker
 from masked_rounds import make_round
-from round_maker import fetched
+from round_maker import DOMAIN, RoundMaker, fetched
 
 from ledger import artifacts, availability, commitments, signing, spec
 from ledger.audit import is_published, judge_update
@@ -28,6 +29,8 @@ from ledger.errors import BadProof, BlobCorrupt
 from ledger.evidence import rlp
 from ledger.history import raw_cid, to_cid
 from ledger.records import RoundRecord
+from ledger.sealed_updates import open_update, seal_update
+from ledger.spec.audience import Envelope, Reader
 from ledger.statements import (
     Signed,
     SignedCommitment,
@@ -52,6 +55,7 @@ def list_messages(world: World) -> Iterator[Message]:
     yield from play_listed_round(world)
     yield from list_transactions(world)
     yield from list_masked_messages()
+    yield make_sealed_update()
 
 
 # ---------------------------------------------------------------------------------------------------------- contracts
@@ -293,3 +297,22 @@ def _read_reveals(data: bytes, tables: dict[int, Sequence[spec.SeedLine]]) -> li
     reveals = spec.decode_reveals(data)
     spec.verify_reveals(reveals, tables)  # type: ignore[arg-type]
     return reveals
+
+
+# ----------------------------------------------------------------------------------------------------------- encryption
+
+
+def make_sealed_update() -> Message:
+    """Return an update that is sealed to its author and an aggregator, who opens it."""
+    author, aggregator = (X25519PrivateKey.from_private_bytes(bytes([n]) * 32) for n in (2, 9))
+    keys = [key.public_key().public_bytes_raw() for key in (author, aggregator)]
+    maker = RoundMaker()
+    envelope = Envelope(
+        domain_separator=DOMAIN,
+        round_id=maker.round_id,
+        client=2,
+        readers=tuple(Reader(participant=n, epoch=0, key=key) for n, key in zip((2, 9), keys, strict=True)),
+        max_bytes=len(maker.blob(2)),
+    )
+    sealed = seal_update(maker.blob(2), envelope, bytes(range(32)))
+    return reading("sealed update", sealed, lambda data: open_update(data, envelope, aggregator))
