@@ -179,6 +179,21 @@ class ArrayRows:
 
         return self._by_block(guard)
 
+    def fenced(self, trim: int, widths: int, divisor: int) -> Sequence[int]:
+        """Return the mean of values limited to fences around what is left without the lowest and highest."""
+        n = len(self)
+        k = min(trim, (n - 1) // 2)
+        # A range is below 2**31: that many widths limit nothing, and int64 holds them.
+        times = min(widths, 1 << 31)
+
+        def fence(ordered: Int64Array) -> Int64Array:
+            low, high = ordered[:, k], ordered[:, n - 1 - k]
+            room = times * (high - low)
+            limited = np.clip(ordered, (low - room)[:, None], (high + room)[:, None])
+            return rdiv(limited.sum(axis=1), n * divisor)
+
+        return self._by_block(fence)
+
     def nearest(self, count: int, divisor: int) -> Sequence[int]:
         """Return rdiv of the sum of the values nearest to the median, ties to the lower value."""
         return self._by_block(lambda ordered: rdiv(_find_nearest(ordered, count).sum(axis=1), divisor))

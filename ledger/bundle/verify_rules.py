@@ -248,6 +248,39 @@ def cosine_dnc(v, f, number, context):
     return lowest([abs(x - middle) for x in along], max(1, len(v.values) - f))
 
 
+def cosine_filter(v, f, number, context):
+    """All but those, f at most, beyond `number` median distances along main directions of all cosines, one by one."""
+    left = list(range(len(v.values)))
+    table = [[cosine(v, i, j, 20) for j in left] for i in left]
+    for _ in range(8):
+        along = main_direction([[table[i][j] for j in left] for i in left])
+        away = [abs(x - lower_median(along)) for x in along]
+        limit, allowed = number * lower_median(away), f - len(v.values) + len(left)
+        ranked = sorted(((-x, -slot) for x, slot in zip(away, left, strict=True)))[:allowed]
+        gone = {-slot for x, slot in ranked if -x > limit}
+        left = [slot for slot in left if slot not in gone]
+        if not gone:
+            break
+    return left
+
+
+def distinct(v, f, number):
+    """Return (the slots without zeros and copies, by how much f falls); without zeros alone if more than f would go."""
+    groups, there = {}, [i for i, norm in enumerate(v.norms) if norm]
+    for i in there:
+        for first in groups:
+            g = v.gram[i][first]
+            if g > 0 and (100 * g) ** 2 >= number**2 * v.norms[i] * v.norms[first]:
+                groups[first] += 1
+                break
+        else:
+            groups[i] = 1
+    zeros = len(v.values) - len(there)
+    if len(v.values) - len(groups) > f:
+        return there or [0], min(zeros, f)
+    return list(groups) or [0], zeros + sum(max(0, size - 2) for size in groups.values())
+
+
 def cosine(v, i, j, bits):
     """Return the cosine of two vectors in units of 2^-bits, towards zero; 0 where one is zero."""
     g, product = v.gram[i][j], v.norms[i] * v.norms[j]
@@ -354,6 +387,17 @@ def guarded_mean(v, f, number, context):
     return result
 
 
+def fenced_mean(v, f, number, context):
+    """The mean of values that are limited to fences: `number` ranges beyond what trimming f leaves."""
+    n, result = len(v.values), []
+    k = min(f, (n - 1) // 2)
+    for column in v.columns():
+        low, high = column[k], column[n - 1 - k]
+        least, most = low - number * (high - low), high + number * (high - low)
+        result.append(rdiv(sum(max(least, min(most, x)) for x in column), n * v.divisor))
+    return result
+
+
 def meamed(v, f, number, context):
     """The mean of the n - f values of every coordinate around its median."""
     return mean_around_median(v, max(1, len(v.values) - f))
@@ -450,13 +494,13 @@ def log2(x):
 
 
 SELECTING = {"drop": drop, "multi-krum": multi_krum, "linkage": linkage}
-SELECTING |= {"mda": mda, "dnc": dnc, "cosine-dnc": cosine_dnc}
+SELECTING |= {"mda": mda, "dnc": dnc, "cosine-dnc": cosine_dnc, "cosine-filter": cosine_filter}
 CLIPPING = {"clip": clip, "median-clip": median_clip, "arc": arc}
 MIXING = {"nnm": nnm, "bucketing": bucketing}
 ENDING = {"mean": plain_mean, "guarded-mean": guarded_mean, "weighted-mean": weighted_mean, "median": median}
 ENDING |= {"trimmed-mean": trimmed_mean, "meamed": meamed, "bulyan": bulyan, "geometric-median": geometric_median}
-ENDING |= {"centered-clipping": centered_clipping, "trust": trust, "foolsgold": foolsgold}
-NUMBERED = {"drop", "multi-krum", "clip", "bucketing", "trust"}
+ENDING |= {"centered-clipping": centered_clipping, "trust": trust, "foolsgold": foolsgold, "fenced-mean": fenced_mean}
+NUMBERED = {"distinct", "drop", "multi-krum", "cosine-filter", "clip", "bucketing", "fenced-mean", "trust"}
 """Stages with a number."""
 
 
@@ -466,9 +510,10 @@ def parse_composition(text):
     parts = [re.fullmatch(r"([a-z-]+)(?:\(([1-9][0-9]{0,9})\))?", part) for part in told[1].split("+")] if told else []
     require(parts and all(parts) and len(parts) <= 8 and len(text) <= 255, "FT722", f"{text!r} is no composition")
     stages = [(part[1], int(part[2] or 0)) for part in parts]
-    names = [name for name, _ in stages]
+    names = [name for name, _ in stages if name != "distinct"]
     mixed = next((at for at, name in enumerate(names) if name in MIXING), len(names))
-    sound = names[-1] in ENDING and all(name in SELECTING | CLIPPING | MIXING for name in names[:-1])
+    sound = bool(names) and names[-1] in ENDING and all(name in SELECTING | CLIPPING | MIXING for name in names[:-1])
+    sound = sound and all(name != "distinct" for name, _ in stages[1:])  # it comes first
     sound = sound and all((number > 0) == (name in NUMBERED) for name, number in stages)
     sound = sound and not set(names[mixed:]) & {*CLIPPING, "weighted-mean", "trust"} and int(told[2]) <= 65_535
     require(sound, "FT722", f"{text!r} is no composition")
@@ -477,7 +522,7 @@ def parse_composition(text):
 
 def is_choice(stages):
     """Whether a composition only selects, and so posts whom it chose (§5.8)."""
-    return stages[-1][0] == "mean" and all(name in SELECTING for name, _ in stages[:-1])
+    return stages[-1][0] == "mean" and all(name == "distinct" or name in SELECTING for name, _ in stages[:-1])
 
 
 def compose(updates, weights, stages, f, clients, seed):
@@ -486,6 +531,9 @@ def compose(updates, weights, stages, f, clients, seed):
     Args: stages, f: from `parse_composition`. clients: participant numbers of the slots. seed: of the round.
     """
     v = Vectors(updates, list(range(len(updates))))
+    if stages[0][0] == "distinct":
+        kept, fewer = distinct(v, f, stages[0][1])
+        v, f, stages = v.take(kept), max(0, f - fewer), stages[1:]
     context = {"weights": weights, "clients": clients, "f": f, "median_square": lower_median(v.norms)}
     for name, number in stages[:-1]:
         fits = min(f, (len(v.values) - 1) // 2)  # as many as can be outvoted

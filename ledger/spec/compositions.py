@@ -2,8 +2,9 @@
 
 A composition is `STAGE+…+STAGE@f`, such as `drop(3)+nnm+trimmed-mean@6`: f is the number of dishonest clients that it
 withstands. Every stage but the last selects, clips or mixes vectors; the last makes one of them. f is the same for all
-stages: whom a stage left out may have been honest, so those that follow must still reckon with f. Where fewer than
-2f + 1 vectors are left, a stage reckons with the most that any rule can withstand among them.
+stages: whom a stage left out may have been honest, so those that follow must still reckon with f. `distinct` alone,
+which comes first, lowers it by those who cannot have been. Where fewer than 2f + 1 vectors are left, a stage reckons
+with the most that any rule can withstand among them.
 
 The order of the stages is here and nowhere else, for lists of integers and for the arrays of the fast path (`rows`).
 """
@@ -16,6 +17,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from ledger.spec import filtering
 from ledger.spec import gram as grams
 from ledger.spec.errors import NotCanonical, RuleNotApplicable
 from ledger.spec.rows import Rows
@@ -52,13 +54,17 @@ def _most(f: int) -> int:
     return 2 * f + 1
 
 
+FIRST = "distinct"
+"""The stage that stands before all others, since it decides what f and "all updates" are for them."""
 STAGES = {
+    FIRST: StageType(kind=Kind.SELECT, argument="hundredths of the cosine from which updates are copies", needs=_most),
     "drop": StageType(kind=Kind.SELECT, argument="times the median norm", needs=_most),
     "multi-krum": StageType(kind=Kind.SELECT, argument="vectors kept", needs=lambda f: 2 * f + 3),
     "linkage": StageType(kind=Kind.SELECT, needs=_most),
     "mda": StageType(kind=Kind.SELECT, needs=_most),
     "dnc": StageType(kind=Kind.SELECT, needs=_most),
     "cosine-dnc": StageType(kind=Kind.SELECT, needs=_most),
+    "cosine-filter": StageType(kind=Kind.SELECT, argument="times the median distance", needs=_most),
     "clip": StageType(kind=Kind.CLIP, argument="largest norm, in units of 2^-scale_bits", needs=_most),
     "median-clip": StageType(kind=Kind.CLIP, needs=_most),
     "arc": StageType(kind=Kind.CLIP, needs=_most),
@@ -66,6 +72,7 @@ STAGES = {
     "bucketing": StageType(kind=Kind.MIX, argument="vectors a bucket", needs=_most),
     "mean": StageType(kind=Kind.FINAL, needs=lambda f: 1),
     "guarded-mean": StageType(kind=Kind.FINAL, needs=_most),
+    "fenced-mean": StageType(kind=Kind.FINAL, argument="ranges beyond the trimmed one", needs=_most),
     "weighted-mean": StageType(kind=Kind.FINAL, needs=lambda f: 1),
     "median": StageType(kind=Kind.FINAL, needs=_most),
     "trimmed-mean": StageType(kind=Kind.FINAL, needs=_most),
@@ -115,6 +122,8 @@ class Composition:
             raise NotCanonical(what=f"{len(kinds)} stages, allowed are 1 to {MAX_STAGES}")
         if Kind.FINAL in kinds[:-1] or kinds[-1] is not Kind.FINAL:
             raise NotCanonical(what=f"{self}: the last stage, and no other, makes one vector of many")
+        if FIRST in [stage.name for stage in self.stages[1:]]:
+            raise NotCanonical(what=f"{self}: {FIRST} comes first")
         if Kind.MIX in kinds and any(kind is Kind.CLIP for kind in kinds[kinds.index(Kind.MIX) :]):
             raise NotCanonical(what=f"{self}: clipping comes before mixing")
         if Kind.MIX in kinds and self.stages[-1].name in ("weighted-mean", "trust"):
@@ -192,9 +201,9 @@ class _State:
     slots: tuple[int, ...]
     """Slots of the updates that are left, while rows are updates."""
     updates: Rows
-    """All of them, as they came."""
+    """All of them, as they came; without copies where these are left out."""
     most: int
-    """f of the composition."""
+    """f of the composition, less the dishonest updates that are certain to be gone."""
     divisor: int
     """What every coordinate is to be divided by in the end."""
 
@@ -234,6 +243,10 @@ def select(composition: Composition, rows: Rows, context: Context) -> list[int]:
 
 
 def _apply(stage: Stage, state: _State, context: Context) -> _State:
+    if stage.name == FIRST:
+        kept, gone = filtering.select_distinct(state.rows.gram(), state.most, stage.argument)
+        taken = _take(state, kept)
+        return replace(taken, updates=taken.rows, most=max(0, state.most - gone))
     if stage.type.kind is Kind.SELECT:
         return _take(state, _select(stage, state))
     if stage.type.kind is Kind.CLIP:
@@ -264,6 +277,8 @@ def _select(stage: Stage, state: _State) -> Sequence[int]:
         return grams.select_off_direction(matrix, f, state.rows.find_power)
     if stage.name == "cosine-dnc":
         return grams.select_off_median(matrix, f, state.rows.find_power)
+    if stage.name == "cosine-filter":
+        return filtering.select_within_spread(matrix, f, stage.argument, state.rows.find_power)
     return grams.select_linked(matrix, f) if stage.name == "linkage" else grams.select_smallest_diameter(matrix, f)
 
 
@@ -285,6 +300,8 @@ def _finish(stage: Stage, state: _State, context: Context) -> Sequence[int]:
         return rows.middle(trim, (n - 2 * trim) * divisor)
     if stage.name == "guarded-mean":
         return rows.guarded(state.most // 2, divisor)
+    if stage.name == "fenced-mean":
+        return rows.fenced(f, stage.argument, divisor)
     if stage.name == "meamed":
         return rows.nearest(max(1, n - f), max(1, n - f) * divisor)
     if stage.name == "bulyan":

@@ -148,7 +148,7 @@ def select_off_direction(gram: Gram, f: int, find_power: FindPower) -> list[int]
 
     All coordinates at once, one pass. Args: find_power: `square_repeatedly`, or what gives the same faster.
     """
-    return select_lowest(list(map(abs, _project(gram, find_power))), max(1, len(gram) - f))
+    return select_lowest(list(map(abs, project(gram, find_power))), max(1, len(gram) - f))
 
 
 def select_off_median(gram: Gram, f: int, find_power: FindPower) -> list[int]:
@@ -157,12 +157,12 @@ def select_off_median(gram: Gram, f: int, find_power: FindPower) -> list[int]:
     DnC on vectors of one length, so that short ones that point elsewhere count, and long ones do not decide; from the
     median, since a mean moves with f of n. Args: find_power: as for `select_off_direction`.
     """
-    along = _project(compute_cosines(gram), find_power)
+    along = project(compute_cosines(gram), find_power)
     middle = lower_median(along)
     return select_lowest([abs(x - middle) for x in along], max(1, len(gram) - f))
 
 
-def _project(gram: Gram, find_power: FindPower) -> list[int]:
+def project(gram: Gram, find_power: FindPower) -> list[int]:
     """Return where vectors lie along the direction of their most variance, from their mean, in no unit that matters.
 
     H is n² times the Gram matrix of the centred vectors. A high power of it has its leading eigenvector in every

@@ -46,6 +46,13 @@ class Rows(Protocol):
         Both are divided by the divisor, and rounded by rdiv; of too few values as many are trimmed as leave one or two.
         """
 
+    def fenced(self, trim: int, widths: int, divisor: int) -> Sequence[int]:
+        """Return each coordinate's mean, every value first limited to fences (Tukey 1977), by the divisor.
+
+        They stand so many widths beyond what the `trim` lowest and highest values leave, the width being that range; of
+        too few values as many are trimmed as leave one or two.
+        """
+
     def nearest(self, count: int, divisor: int) -> Sequence[int]:
         """Return rdiv of each coordinate's sum of the `count` values nearest to its median, by the divisor."""
 
@@ -98,6 +105,10 @@ class ListRows:
         """Return the mean, no lower and no higher than what is left without the `trim` lowest and highest values."""
         return [_guard(sorted(column), trim, divisor) for column in zip(*self.rows, strict=True)]
 
+    def fenced(self, trim: int, widths: int, divisor: int) -> Sequence[int]:
+        """Return the mean of values limited to fences around what is left without the lowest and highest."""
+        return [_fence(sorted(column), trim, widths, divisor) for column in zip(*self.rows, strict=True)]
+
     def nearest(self, count: int, divisor: int) -> Sequence[int]:
         """Return rdiv of the sum of the values nearest to the median, ties to the lower value."""
         return [rdiv(sum(_find_nearest(column, count)), divisor) for column in zip(*self.rows, strict=True)]
@@ -111,6 +122,14 @@ def _guard(ordered: Sequence[int], trim: int, divisor: int) -> int:
     n = len(ordered)
     k = min(trim, (n - 1) // 2)
     return min(max(rdiv(sum(ordered), n * divisor), rdiv(ordered[k], divisor)), rdiv(ordered[n - 1 - k], divisor))
+
+
+def _fence(ordered: Sequence[int], trim: int, widths: int, divisor: int) -> int:
+    n = len(ordered)
+    k = min(trim, (n - 1) // 2)
+    low, high = ordered[k], ordered[n - 1 - k]
+    room = widths * (high - low)
+    return rdiv(sum(min(max(x, low - room), high + room) for x in ordered), n * divisor)
 
 
 def _find_nearest(column: Sequence[int], count: int) -> list[int]:

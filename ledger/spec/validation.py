@@ -26,6 +26,7 @@ from ledger.spec.errors import (
     StaleUpdate,
     ZeroUpdate,
 )
+from ledger.spec.filtering import is_alike
 from ledger.spec.gram import Gram, compute_gram, lower_median
 
 TERM = "validation"
@@ -153,7 +154,7 @@ def _find_stale(validation: Validation, gram: Gram, clients: Sequence[int], left
     return {
         slot: StaleUpdate(client=clients[slot], got=_cosine(gram, slot, before), want=_number(limit))
         for slot in left
-        if _is_alike(gram, slot, before, limit)
+        if is_alike(gram, slot, before, limit)
     }
 
 
@@ -166,7 +167,7 @@ def _find_duplicates(validation: Validation, gram: Gram, clients: Sequence[int],
     kept: list[int] = []
     for slot in left if validation.duplicate is not None else ():
         limit = validation.duplicate or 0
-        first = next((k for k in kept if gram[slot][k] > 0 and _is_alike(gram, slot, k, limit)), None)
+        first = next((k for k in kept if gram[slot][k] > 0 and is_alike(gram, slot, k, limit)), None)
         if first is None:
             kept.append(slot)
         else:
@@ -205,11 +206,6 @@ def find_outliers(validation: Validation, gram: Gram, clients: Sequence[int], le
 def _distance(gram: Gram, i: int, j: int) -> int:
     """Return the squared distance of two updates."""
     return gram[i][i] + gram[j][j] - 2 * gram[i][j]
-
-
-def _is_alike(gram: Gram, i: int, j: int, limit: int) -> bool:
-    """Return whether the |cosine| of two vectors is at least `limit` hundredths."""
-    return (_WHOLE * gram[i][j]) ** 2 >= limit**2 * gram[i][i] * gram[j][j]
 
 
 def _cosine(gram: Gram, i: int, j: int) -> str:

@@ -51,6 +51,41 @@ BY_HAND = [
         [17, 0],
         "two short ones point back, and a cosine knows no length: 69 / 4, 1 / 4",
     ),
+    (
+        "cosine-filter",
+        "cosine-filter(3)+mean@2",
+        [[10, 0], [20, 1], [9, 1], [30, -1], [-1, 0], [-2, 0]],
+        [17, 0],
+        "two point back, and then nobody stands out among 10, 20, 9, 30: 69 / 4",
+    ),
+    (
+        "cosine-filter-nobody",
+        "cosine-filter(3)+mean@1",
+        [[9, 1], [9, 2], [9, 3], [9, 4]],
+        [9, 3],
+        "evenly spread: nobody is three times as far out as usual; rdiv(10, 4) = 3",
+    ),
+    (
+        "distinct",
+        "distinct(99)+trimmed-mean@2",
+        [[5, 0], [0, 7], [50, 0], [0, 0], [9, 9]],
+        [5, 7],
+        "slot 2 copies slot 0 and slot 3 is zero, so that f is 1: the middle of 5, 0, 9 and of 0, 7, 9",
+    ),
+    (
+        "distinct-certain",
+        "distinct(99)+trimmed-mean@3",
+        [[5, 0], [50, 0], [7, 0], [0, 0], [0, 9], [4, 4], [2, 9]],
+        [3, 7],
+        "three alike, one of which may be honest, and a zero: f is 3 - 1 - 1 = 1, so (2 + 4) / 2 and rdiv(4 + 9, 2)",
+    ),
+    (
+        "distinct-many",
+        "distinct(99)+mean@1",
+        [[1, 0], [2, 0], [3, 0], [0, 4]],
+        [2, 1],
+        "two copies are more than f: honest clients are alike, and all stay: 6 / 4, 4 / 4",
+    ),
     ("clip", "clip(5)+mean@1", [[30, -40]], [3, -4], "norm 50 to 5"),
     ("clip-within", "clip(50)+mean@1", [[30, -40]], [30, -40], "norm 50 stays"),
     ("clip-floor", "clip(5)+mean@1", [[7, -7]], [3, -3], "norm 9.9, rounded up to 10: floor(7 * 5 / 10)"),
@@ -63,6 +98,20 @@ BY_HAND = [
     ("guarded-mean", "guarded-mean@2", [[0], [1], [2], [3], [100]], [3], "rdiv(106, 5) = 21, and 100 may not raise it"),
     ("guarded-mean-within", "guarded-mean@2", [[0], [1], [2], [3], [4]], [2], "rdiv(10, 5), between 1 and 3"),
     ("guarded-mean-half", "guarded-mean@1", [[0], [100], [2]], [34], "half of f = 1 is 0: nothing limits it"),
+    (
+        "fenced-mean",
+        "fenced-mean(1)@1",
+        [[0], [1], [3], [90], [2]],
+        [2],
+        "1 to 3 is left, fences at -1 and 5: 11 / 5, 90 counts as 5",
+    ),
+    (
+        "fenced-mean-still",
+        "fenced-mean(9)@2",
+        [[0], [0], [0], [80], [-7]],
+        [0],
+        "the middle has no width: nobody moves it",
+    ),
     ("meamed", "meamed@1", [[0], [10], [11], [12], [13]], [12], "median 11, 0 goes: rdiv(46, 4)"),
     ("meamed-tie", "meamed@1", [[0], [2], [4]], [1], "0 and 4 are as far from 2: the lower value stays"),
     ("bulyan", "bulyan@1", [[0], [1], [2], [3], [4], [5], [1000]], [2], "chosen 0 to 4, of these the three around 2"),
@@ -82,6 +131,8 @@ COMPOSITIONS = [
     "drop(2)+dnc+median@4",
     "cosine-dnc+drop(3)+guarded-mean@4",
     "nnm+guarded-mean@5",
+    "distinct(99)+cosine-filter(3)+drop(3)+fenced-mean(2)@4",
+    "nnm+fenced-mean(2)@3",
     "linkage+nnm+meamed@4",
     "multi-krum(5)+mean@3",
     "mda+geometric-median@2",
@@ -104,6 +155,9 @@ CHOICES = {
     "mda-tie": [1, 1, 1, 0],
     "dnc": [1, 1, 1, 1, 0, 0],
     "cosine-dnc": [1, 1, 1, 1, 0, 0],
+    "cosine-filter": [1, 1, 1, 1, 0, 0],
+    "cosine-filter-nobody": [1, 1, 1, 1],
+    "distinct-many": [1, 1, 1, 1],
 }
 """Whom the compositions that only select have chosen: what their proposals post (§5.8)."""
 NEEDS = [
@@ -125,6 +179,8 @@ REFUSED = [
     "mean+mean@1",
     "nnm@1",
     "nnm+clip(3)+mean@1",
+    "drop(3)+distinct(99)+mean@1",
+    "distinct(99)@1",
 ]
 
 

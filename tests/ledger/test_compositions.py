@@ -22,6 +22,7 @@ from ledger.spec.compositions import (
     select,
 )
 from ledger.spec.errors import NotCanonical, RuleNotApplicable
+from ledger.spec.filtering import select_distinct
 from ledger.spec.rows import ListRows
 
 BOUND = (1 << 23) - 1
@@ -35,16 +36,28 @@ def by_spec(text: str, updates: list[list[int]], bound: int = BOUND, seed: int =
     return list(evaluate(decode_composition(text.encode()), ListRows(updates), make_context(len(updates), seed), bound))
 
 
+def arguments(name: str):
+    if name == "distinct":
+        return st.integers(60, 100)
+    return st.integers(1, 4) if STAGES[name].argument else st.just(0)
+
+
+def choose(text: str, updates: list[list[int]]) -> list[int]:
+    return select(decode_composition(text.encode()), ListRows(updates), make_context(len(updates)))
+
+
 @st.composite
 def compositions(draw) -> Composition:
-    first = draw(st.lists(st.sampled_from([k for k, v in STAGES.items() if v.kind is Kind.SELECT]), max_size=3))
+    selects = [k for k, v in STAGES.items() if v.kind is Kind.SELECT and k != "distinct"]
+    start = draw(st.sampled_from([[], ["distinct"]]))
+    first = draw(st.lists(st.sampled_from(selects), max_size=3))
     clips = draw(st.lists(st.sampled_from([k for k, v in STAGES.items() if v.kind is Kind.CLIP]), max_size=2))
     mixes = draw(st.lists(st.sampled_from([k for k, v in STAGES.items() if v.kind is Kind.MIX]), max_size=2))
     finals = [k for k, v in STAGES.items() if v.kind is Kind.FINAL]
     last = draw(st.sampled_from([k for k in finals if not mixes or k not in ("weighted-mean", "trust")]))
-    names = [*draw(st.permutations(first + clips)), *mixes, last]
+    names = [*start, *draw(st.permutations(first + clips)), *mixes, last]
     return Composition(
-        stages=tuple(Stage(name, draw(st.integers(1, 4)) if STAGES[name].argument else 0) for name in names),
+        stages=tuple(Stage(name, draw(arguments(name))) for name in names),
         f=draw(st.integers(0, 5)),
     )
 
@@ -63,6 +76,10 @@ def updates_of(n: int, d: int):
 )
 @example(decode_composition(b"linkage+geometric-median@9"), [[0] * 5], 0, BOUND)
 @example(decode_composition(b"guarded-mean@9"), [[0] * 5, [1] * 5, [7] * 5], 0, BOUND)
+@example(decode_composition(b"fenced-mean(9999999999)@1"), [[-BOUND] * 5, [BOUND] * 5, [0] * 5, [1] * 5], 0, BOUND)
+@example(
+    decode_composition(b"distinct(99)+cosine-filter(1)+mean@2"), [[i] * 4 + [i * i] for i in range(-4, 5)], 0, BOUND
+)
 def test_the_fast_path_gives_the_bits_of_the_specification(composition, updates, seed, bound):
     context = make_context(len(updates), seed)
     rows = [[max(-bound, min(bound, x)) for x in row] for row in updates]
@@ -104,6 +121,8 @@ def test_a_composition_is_its_text(composition):
         b"mean+mean@1",
         b"nnm@1",
         b"nnm+clip(3)+mean@1",
+        b"drop(3)+distinct(99)+mean@1",
+        b"distinct(99)+distinct(99)+mean@1",
         b"nnm+trust(1)@1",
         b"nnm +mean@1",
         b"krum@1",
@@ -215,6 +234,58 @@ def test_half_of_f_cannot_move_a_guarded_mean_beyond_the_honest(updates, half):
     got = by_spec(f"guarded-mean@{2 * half}", updates)
     honest = list(zip(*updates[half:], strict=True))
     assert all(min(column) <= x <= max(column) for x, column in zip(got, honest, strict=True))
+
+
+def test_copies_count_once_and_zeros_never():
+    assert by_spec("distinct(99)+mean@2", [[6, 0], [60, 1], [0, 0], [0, 2]]) == [3, 1]
+    assert by_spec("distinct(99)+mean@2", [[6, 0], [-60, 0], [0, 2]]) == [-18, 1], "opposites are no copies"
+    assert by_spec("distinct(99)+mean@1", [[0, 0], [0, 0]]) == [0, 0], "one stays, so that there is something to take"
+
+
+def test_where_more_than_f_would_leave_as_copies_honest_clients_are_alike_and_only_zeros_leave():
+    alike = [[100, 1], [101, 0], [99, -1], [100, 0]]
+    assert by_spec("distinct(99)+mean@2", [*alike, [0, 0]]) == [100, 0]
+    assert by_spec("distinct(99)+mean@4", [*alike, [0, 0]]) == [100, 1], "four could all be of one attacker"
+
+
+@given(st.data())
+def test_f_falls_by_no_more_than_the_dishonest_who_left(data):
+    """Honest updates here are unlike each other, and the dishonest copy them, each other, or send zeros."""
+    f = data.draw(st.integers(0, 4))
+    honest = [[1000 * (i == j) + 7 * (i > j) for j in range(5)] for i in range(5)]
+    lie = st.one_of(st.sampled_from([*honest, [0] * 5]), st.lists(st.integers(-9, 9), min_size=5, max_size=5))
+    sent = [(row, True) for row in honest] + [(data.draw(lie), False) for _ in range(f)]
+    order = data.draw(st.permutations(sent))
+    kept, gone = select_distinct(grams.compute_gram([row for row, _ in order]), f, 99)
+    assert sum(not is_honest for slot in kept for is_honest in [order[slot][1]]) <= f - gone
+    assert len(order) - len(kept) <= f
+
+
+def test_nobody_is_filtered_out_where_nobody_stands_out():
+    spread = [[10, 0], [9, 3], [10, -2], [8, 4], [9, -4], [10, 1]]
+    assert choose("cosine-filter(3)+mean@2", spread) == [0, 1, 2, 3, 4, 5], "with nobody attacking it costs nothing"
+    assert choose("cosine-filter(3)+mean@2", [*spread, [-9, 1], [-90, 0]]) == [0, 1, 2, 3, 4, 5]
+    assert choose("cosine-filter(3)+mean@1", [*spread, [-9, 1], [-90, 0]]) == [0, 1, 2, 3, 4, 5, 6], "f is the most"
+
+
+def test_a_filter_looks_along_one_direction_after_the_other():
+    base = [[100, a, b] for a, b in ((9, 0), (-9, 1), (0, 9), (1, -9), (4, 4), (-4, -3), (5, -5), (-6, 5))]
+    first, second = [0, 100, 0], [30, 0, 100]
+    assert choose("cosine-filter(3)+mean@2", [*base, first, second]) == list(range(8))
+
+
+def test_values_beyond_the_fences_count_as_the_fence():
+    assert by_spec("fenced-mean(1)@1", [[0], [1], [2], [3], [90]]) == [2], "90 as 5"
+    assert by_spec("fenced-mean(2)@1", [[0], [1], [2], [3], [90]]) == [3], "90 as 7: 13 / 5"
+    assert by_spec("fenced-mean(9)@2", [[0], [0], [0], [80], [-7]]) == [0], "where the middle is still, nobody moves it"
+
+
+@given(st.integers(5, 9).flatmap(lambda n: updates_of(n, 3)), st.integers(0, 2), st.integers(1, 3))
+def test_f_cannot_move_a_fenced_mean_beyond_so_many_ranges_of_the_honest(updates, f, widths):
+    got = by_spec(f"fenced-mean({widths})@{f}", updates)
+    for x, column in zip(got, zip(*updates[f:], strict=True), strict=True):
+        room = widths * (max(column) - min(column))
+        assert min(column) - room <= x <= max(column) + room
 
 
 def test_nnm_divides_once_at_the_end():
