@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from vector_cases import (
+    audience,
     auxiliary,
     blobs,
     chain_hashes,
@@ -36,6 +37,7 @@ SECTIONS = (
     rounds,
     masks,
     validation,
+    audience,
 )
 
 
