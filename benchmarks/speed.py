@@ -34,12 +34,12 @@ from machine import describe_machine
 from plot import Line, Panel, draw
 
 from fl.kernels.coordinates import compile_kernel
-from fl.quantization import clip_l2, quantize
+from fl.quantization import quantize
 from fl.speed.cases import RULES, count_dishonest, make_params, make_updates, measure_rules, measure_trees
 from fl.speed.timing import measure, measure_memory
 from ledger import spec
 from ledger.aggregation import aggregate
-from ledger.commitments import compute_vector_root
+from ledger.commitments import compute_vector_root, encode_values
 from ledger.store import EmbeddedStore
 
 RESULTS = Path(__file__).parent / "results"
@@ -149,22 +149,18 @@ def measure_encoding() -> dict[str, Any]:
     """Return what a client does with 10⁷ parameters after training, step by step, beside hashing its bytes once."""
     d = 10**7
     delta = np.random.default_rng(SEED).normal(0, 0.01, d).astype(np.float32)
-    clipped = clip_l2(delta, 1.0)
-    values = quantize(clipped, scale_bits=20, bound=spec.MAX_BOUND).values
-    payload = values.tobytes()
+    values = quantize(delta, scale_bits=20, bound=spec.MAX_BOUND, clip_norm=1.0).values
+    payload = encode_values(values)
     with tempfile.TemporaryDirectory() as folder:
         store = EmbeddedStore(Path(folder) / "store")
         fresh = itertools.count()
 
         def put() -> None:
-            store.put(
-                next(fresh).to_bytes(8, "little") + payload
-            )  # other bytes each time: what is there is not written
+            # Other bytes each time, since what is there is not written; 60 of them, as a header has.
+            store.put((next(fresh).to_bytes(60, "little"), payload))
 
         steps = {
-            "clip to a norm": lambda: clip_l2(delta, 1.0),
-            "quantise": lambda: quantize(clipped, scale_bits=20, bound=spec.MAX_BOUND),
-            "to bytes": values.tobytes,
+            "clip to a norm and quantise": lambda: quantize(delta, scale_bits=20, bound=spec.MAX_BOUND, clip_norm=1.0),
             "commit: root over leaves of 1 KiB": lambda: compute_vector_root(values, 8),
             "store: identify, write, flush to disk": put,
         }

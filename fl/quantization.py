@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 from ledger import spec
 from ledger.spec.errors import InvalidTask, NonFinite, WrongShape
 
+Float32Array = NDArray[np.float32]
+
 _BLOCK = 1 << 16
-"""Coordinates converted at a time: the doubles of a block stay in the cache."""
+"""Coordinates converted at a time: a block stays in the cache."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +27,7 @@ class Quantized:
     """Coordinates that the bound cut off."""
 
 
-def clip_l2(delta: NDArray[np.float32], clip_norm: float | None) -> NDArray[np.float32]:
+def clip_l2(delta: Float32Array, clip_norm: float | None) -> Float32Array:
     """Scale delta to an L2 norm of at most clip_norm (McMahan et al. 2018).
 
     The norm is a sum of exact squares in double precision, in an order that threads do not change. The result is
@@ -36,42 +38,57 @@ def clip_l2(delta: NDArray[np.float32], clip_norm: float | None) -> NDArray[np.f
     Raises: NonFinite: delta holds NaN or an infinity. WrongShape: delta is no vector of float32.
     """
     _verify_delta(delta)
-    if clip_norm is None:
-        return delta
-    norm = sqrt(_sum_squares(delta))
-    if norm <= clip_norm:
+    factor = _find_factor(delta, clip_norm)
+    if factor is None:
         return delta
     clipped = np.empty_like(delta)
     for start in range(0, delta.size, _BLOCK):
-        clipped[start : start + _BLOCK] = delta[start : start + _BLOCK].astype(np.float64) * (clip_norm / norm)
+        _scale(delta[start : start + _BLOCK], factor, clipped[start : start + _BLOCK])
     return clipped
 
 
-def _sum_squares(delta: NDArray[np.float32]) -> float:
+def _find_factor(delta: Float32Array, clip_norm: float | None) -> float | None:
+    """Return what to multiply a vector with; None where it stays as it is."""
+    norm = 0.0 if clip_norm is None else sqrt(_sum_squares(delta))
+    return None if clip_norm is None or norm <= clip_norm else clip_norm / norm
+
+
+def _scale(part: Float32Array, factor: float, out: Float32Array) -> None:
+    out[:] = part.astype(np.float64) * factor
+
+
+def _sum_squares(delta: Float32Array) -> float:
     """Return what numpy's pairwise summation of all squares gives, halved as numpy halves it, a block at a time."""
     if delta.size <= _BLOCK:
-        return float(np.sum(np.square(delta, dtype=np.float64)))
+        doubles = delta.astype(np.float64)
+        return float(np.sum(np.square(doubles, out=doubles)))
     half = delta.size // 2
     half -= half % 8
     return _sum_squares(delta[:half]) + _sum_squares(delta[half:])
 
 
-def quantize(delta: NDArray[np.float32], *, scale_bits: int, bound: int) -> Quantized:
-    """Return clamp(round_half_even(delta * 2**scale_bits), bound) per coordinate, as `spec.quantize` does (§1.2).
+def quantize(delta: Float32Array, *, scale_bits: int, bound: int, clip_norm: float | None = None) -> Quantized:
+    """Return clamp(round_half_even(x * 2**scale_bits), bound) per coordinate x, as `spec.quantize` does (§1.2).
 
-    Args: delta: float32[d]. scale_bits: 0 to 30. bound: 1 to 2**23 - 1.
+    Args: delta: float32[d]. scale_bits: 0 to 30. bound: 1 to 2**23 - 1. clip_norm: the x are those of
+        `clip_l2(delta, clip_norm)`, made and quantised a block at a time.
     Raises: NonFinite: delta holds NaN or an infinity. WrongShape: delta is no vector of float32.
         InvalidTask: scale_bits or bound is out of its range.
     """
     _verify_format(scale_bits, bound)
     _verify_delta(delta)
+    factor, scale = _find_factor(delta, clip_norm), np.float32(1 << scale_bits)
     values, saturated = np.empty(delta.shape, dtype=np.int32), 0
-    buffer = np.empty(min(_BLOCK, delta.size), dtype=np.float64)
+    buffer = np.empty(min(_BLOCK, delta.size), dtype=np.float32)
     for start in range(0, delta.size, _BLOCK):
         part = delta[start : start + _BLOCK]
         rounded = buffer[: part.size]
-        # A float32 times a power of two is exact in double precision, and np.rint rounds halves to even.
-        np.multiply(part, float(1 << scale_bits), out=rounded, dtype=np.float64)
+        if factor is not None:
+            _scale(part, factor, rounded)
+            part = rounded
+        # A float32 times a power of two is exact, or infinite far beyond any bound; np.rint rounds halves to even.
+        with np.errstate(over="ignore"):
+            np.multiply(part, scale, out=rounded)
         np.rint(rounded, out=rounded)
         if rounded.max() > bound or rounded.min() < -bound:
             saturated += int(np.count_nonzero(np.abs(rounded) > bound))
@@ -88,7 +105,7 @@ def dequantize(values: NDArray[np.int32], scale_bits: int) -> NDArray[np.float32
     return (values / float(1 << scale_bits)).astype(np.float32)
 
 
-def _verify_delta(delta: NDArray[np.float32]) -> None:
+def _verify_delta(delta: Float32Array) -> None:
     if delta.dtype != np.float32 or delta.ndim != 1:
         raise WrongShape(field="the vector", got=f"{delta.dtype} {list(delta.shape)}", want="float32 [d]")
     bad = 0

@@ -197,10 +197,10 @@ class Workload:
         section = self.script.format
         # Writing the delta into a state names the tensor in which a value is not finite.
         apply_vector(self.template, delta, self.layout)
-        clipped = clip_l2(delta, self.script.clients.clip_norm)
+        clip_norm = self.script.clients.clip_norm
         if self.divisor > 1:
-            clipped = clipped / np.float32(self.divisor)
-        quantized = quantize(clipped, scale_bits=section.scale_bits, bound=section.bound)
+            delta, clip_norm = clip_l2(delta, clip_norm) / np.float32(self.divisor), None
+        quantized = quantize(delta, scale_bits=section.scale_bits, bound=section.bound, clip_norm=clip_norm)
         return LocalUpdate(
             client=client, values=quantized.values, num_examples=num_examples, saturated=quantized.saturated
         )

@@ -10,9 +10,8 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from ledger import availability, list_disputes, spec
+from ledger import availability, commitments, list_disputes, spec
 from ledger.availability import BOARD, Certificate, Demand
-from ledger.commitments import Int32Array
 from ledger.disputes import Proof, Update
 from ledger.errors import FedtrailError, NotFoundError
 from ledger.proving import make_claim
@@ -104,13 +103,13 @@ def _find_committed(record: RoundRecord, member: spec.Member) -> Update | None:
         blob = spec.decode_vector(fetched.data, max_bytes=len(fetched.data))
     except FedtrailError:
         return None
-    values: Int32Array = np.frombuffer(blob.payload, dtype="<i4")
+    values = commitments.read_values(blob)
     commitment = spec.compute_commitment(
         domain_separator=record.domain_separator,
         round_id=record.round_id,
         client=member.client,
         num_examples=blob.header.num_examples,
-        root=spec.compute_chunk_root(blob.payload, spec.WORD_BYTES << record.task.leaf_log2),
+        root=commitments.compute_vector_root(values, record.task.leaf_log2),
     )
     if commitment != member.commitment or len(values) != record.task.size:
         return None

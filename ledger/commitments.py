@@ -90,18 +90,39 @@ def decode_update(data: spec.Bytes, *, want: spec.Expectation, bound: int) -> tu
     """Return a stranger's update and its coordinates if it is canonical, belongs to `want` and is in range.
 
     Args: data: bytes from a stranger. want: what chain state fixes. bound: largest |coordinate|, 1 to 2**23 - 1.
-    Returns: the decoded blob, and its coordinates as read-only int32[d] over the same memory.
+    Returns: the decoded blob, and its coordinates as read-only int32[d], over the same memory if they are stored so.
     Raises: every SpecError of `spec.decode_update`, with the same values.
     Clause: §3.2.
     """
     blob = spec.decode_vector(data, max_bytes=want.max_bytes)
     spec.verify_header(blob.header, want)
-    values = np.frombuffer(blob.payload, dtype="<i4")
+    values = read_values(blob)
     if want.kind is spec.Kind.MASKED:
         spec.decode_seed_table(blob.seed_table, owner=want.client, degree=want.degree)
     elif not all(_is_within(values[part], bound) for part in mapped.iter_parts([values])):
         spec.decode_update(data, want=want, bound=bound)  # only the specification accuses
-    return blob, values.astype(np.int32, copy=False)
+    return blob, values
+
+
+def encode_payload(header: spec.VectorHeader, values: Int32Array) -> spec.Bytes:
+    """Return the bytes of a vector's coordinates as its kind stores them; narrow ones fit int16.
+
+    Raises: WrongShape: values is no vector of int32.
+    """
+    data = encode_values(values)
+    return data if header.coordinate_bytes == spec.WORD_BYTES else values.astype("<i2").tobytes()
+
+
+def read_values(blob: spec.VectorBlob) -> Int32Array:
+    """Return the coordinates of a decoded vector, read-only int32[d]; narrow ones are widened, many of them in a file.
+
+    Clause: §3.6.
+    """
+    if blob.header.coordinate_bytes == spec.WORD_BYTES:
+        return np.frombuffer(blob.payload, dtype="<i4").astype(np.int32, copy=False)
+    narrow: npt.NDArray[np.int16] = np.frombuffer(blob.payload, dtype="<i2")
+    wide = mapped.join(encode_values(narrow[part].astype(np.int32)) for part in mapped.iter_parts([narrow]))
+    return np.frombuffer(wide, dtype="<i4").astype(np.int32, copy=False)
 
 
 def compute_segment_root(members: Sequence[spec.Member]) -> bytes:

@@ -32,7 +32,7 @@ MAX_NAME_CHARACTERS = 256
 MAX_DIMENSIONS = 16
 MAX_TERMS = 16
 MAX_TERM_CHARACTERS = 1000
-KNOWN_TERMS = ("audience", "homomorphic", "masking", "noise", "validation")
+KNOWN_TERMS = ("audience", "coordinates", "homomorphic", "masking", "noise", "validation")
 """Terms that a replay judges by; with any other, it cannot tell whether a round is honest."""
 MAX_DEPTH = 4
 """The object, the list of tensors, a tensor, its shape."""

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # the command line starts without numpy
-    import numpy as np
     from numpy.typing import NDArray
 
     from ledger.spec import Bytes
@@ -69,7 +68,7 @@ def forget(data: Bytes | NDArray[Any]) -> None:
 
 
 def iter_parts(
-    rows: Sequence[NDArray[np.int32]], entries: int = SPAN_ENTRIES, *, step: int | None = None
+    rows: Sequence[NDArray[Any]], entries: int = SPAN_ENTRIES, *, step: int | None = None
 ) -> Iterator[slice]:
     """Yield slices that cover the coordinates of rows; what was read of mapped rows is forgotten behind them.
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from ledger import errors, spec
 from ledger.layout import Layout
+from ledger.spec import narrow
 from ledger.spec.audience import Readership
 from ledger.spec.homomorphic import TERM, Homomorphic, decode_homomorphic
 from ledger.spec.shares import ShareEntry, decode_share_list
@@ -167,6 +168,14 @@ class RoundRecord:
     def degree(self) -> int:
         """Most peers of a client of a masked round; 0 where updates are not masked."""
         return self.masking.degree if self.masking else self.task.degree
+
+    @property
+    def update_kind(self) -> spec.Kind:
+        """What every update of the round is stored as."""
+        if self.degree:
+            return spec.Kind.MASKED
+        is_narrow = self.layout is not None and self.layout.term(narrow.TERM) == narrow.TEXT
+        return spec.Kind.NARROW if is_narrow else spec.Kind.UPDATE
 
     @property
     def groups(self) -> spec.Groups:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +25,14 @@ def render() -> str:
     page = TARGET.read_text(encoding="utf-8")
     speed = json.loads((RESULTS / "speed.json").read_text(encoding="utf-8"))
     floats = json.loads((RESULTS / "float_reference.json").read_text(encoding="utf-8"))
+    memory = json.loads((RESULTS / "memory.json").read_text(encoding="utf-8"))
     parts = {
         "machine": render_machine(speed),
         "rules": render_rules(speed),
         "growth": render_growth(speed),
         "trees": render_trees(speed),
         "encoding": render_encoding(speed),
+        "memory": render_memory(memory),
         "small": render_small(speed),
         "floats": render_floats(floats),
     }
@@ -98,6 +100,19 @@ def render_encoding(speed: Document) -> Iterator[str]:
     yield f"| all | {total:.3f} | {total / once:.1f} |\n"
 
 
+def render_memory(sizes: Sequence[Document]) -> Iterator[str]:
+    """Yield the most memory of every step of a round, at each size that was measured."""
+    yield "| n | d | updates | step | most memory | wall seconds |\n|---:|---:|---:|---|---:|---:|\n"
+    for size in sizes:
+        for name, step in size["steps"].items():
+            updates = f"{size['updates_bytes'] / 1e9:.1f} GB"
+            most = f"{step['memory_mib']:,} MiB"
+            cells = (str(size["clients"]), f"{size['size']:,}", updates, _STEPS[name], most, f"{step['seconds']:.0f}")
+            yield f"| {' | '.join(cells)} |\n"
+    commands = " and ".join(f"`{size['command']}` at commit {size['commit']}" for size in sizes)
+    yield f"\n{commands}; seed {sizes[0]['seed']}.\n"
+
+
 def render_small(speed: Document) -> Iterator[str]:
     """Yield exact Krum at a rival's size, and cold starts."""
     krum = speed["krum"]
@@ -128,6 +143,14 @@ def render_floats(floats: Document) -> Iterator[str]:
         within = min(row["share_within"] for row in rows)
         cells = ("–" if error is None else f"{error:.2f}" if error < 2 else f"{error:,.0f}" for error in worst)
         yield f"| `{rule}` | {' | '.join(cells)} | {100 * within:.3f} % |\n"
+
+
+_STEPS = {
+    "run": "run: commit, publish, aggregate, propose, replay, finalise",
+    "replay": "replay by a stranger",
+    "bundle": "bundle",
+    "verify": "check of the bundle",
+}
 
 
 def _cell(rule: Document) -> str:

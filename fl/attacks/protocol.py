@@ -38,11 +38,12 @@ def _reversion(header: spec.VectorHeader, payload: bytes) -> bytes:
 
 def _reshape(header: spec.VectorHeader, payload: bytes) -> bytes:
     smaller = replace(header, size=header.size - 1)
-    return spec.encode_vector(smaller, payload[: -spec.WORD_BYTES])
+    return spec.encode_vector(smaller, payload[: -header.coordinate_bytes])
 
 
 def _overflow(header: spec.VectorHeader, payload: bytes) -> bytes:
-    return spec.encode_vector(header, spec.encode_int32([spec.INT32_MAX]) + payload[spec.WORD_BYTES :])
+    lowest = (-1 << 8 * header.coordinate_bytes - 1).to_bytes(header.coordinate_bytes, "little", signed=True)
+    return spec.encode_vector(header, lowest + payload[header.coordinate_bytes :])
 
 
 def _other_round(header: spec.VectorHeader, payload: bytes) -> bytes:

@@ -135,7 +135,7 @@ class RoundPlan:
         return self.key("client", client, "update", self.round_id, self.base_cid)
 
 
-_OF_CLIENTS = (spec.Kind.UPDATE, spec.Kind.MASKED)
+_OF_CLIENTS = (spec.Kind.UPDATE, spec.Kind.MASKED, spec.Kind.NARROW)
 
 
 def header_of(

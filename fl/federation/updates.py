@@ -167,12 +167,12 @@ def _encode_update(ctx: Context, roster: Roster, plan: RoundPlan, update: LocalU
         return _encrypt(update, cover)
     header = header_of(
         ctx,
-        spec.Kind.UPDATE,
+        ctx.script.format.update_kind,
         round_id=plan.round_id,
         client=party.participant,
         num_examples=update.num_examples,
     )
-    payload = commitments.encode_values(update.values)
+    payload = commitments.encode_payload(header, update.values)
     malform = find_malformation(ctx, update.client, plan.number)
     pieces: Iterable[spec.Bytes] = spec.split_vector(header, payload)
     if malform in MALFORMATIONS:

@@ -17,6 +17,7 @@ from ledger.records import Fetched, RoundRecord
 from ledger.spec.audience import decode_audience
 from ledger.spec.homomorphic import decode_homomorphic
 from ledger.spec.masking import decode_masking
+from ledger.spec.narrow import decode_narrow
 from ledger.spec.noise import decode_noise
 
 Update = NDArray[np.int32]
@@ -24,6 +25,7 @@ JudgeCohort = Callable[[spec.Validation, Sequence[Update], Sequence[int], Update
 _UNAVAILABLE = 801
 _READERS: Mapping[str, Callable[[str], object]] = {
     "audience": decode_audience,
+    "coordinates": decode_narrow,
     "homomorphic": decode_homomorphic,
     "masking": decode_masking,
     "noise": decode_noise,
@@ -63,6 +65,8 @@ def read_validation(record: RoundRecord) -> spec.Validation | None:
         raise _unknown(record, "masking", "only composed rules are about the means of groups")
     if record.degree and record.layout.term("audience") is not None:
         raise _unknown(record, "audience", "updates under masks are not sealed")
+    if record.degree and record.layout.term("coordinates") is not None:
+        raise _unknown(record, "coordinates", "words under masks take all 32 bits")
     text, encrypted = record.layout.term("validation"), record.layout.term("homomorphic")
     if encrypted is not None and (record.homomorphic is None or {"audience", "masking"} & {*dict(record.layout.terms)}):
         raise _unknown(record, "homomorphic", "encrypted updates are summed, and neither masked nor sealed")

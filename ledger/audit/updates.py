@@ -37,7 +37,7 @@ class Included:
 
 def _expectation(record: RoundRecord, client: int) -> spec.Expectation:
     return spec.Expectation(
-        kind=spec.Kind.MASKED if record.degree else spec.Kind.UPDATE,
+        kind=record.update_kind,
         domain_separator=record.domain_separator,
         round_id=record.round_id,
         client=client,

@@ -26,7 +26,7 @@ from verify_events import ACCUMULATED, VOIDED
 from verify_hashes import ZERO, Bad, chunk_root, keccak, merkle_root, recover, require, sha256, word
 from verify_rules import COMPOSED, SUM32, aggregate, encode_aux, parse_composition, step_model
 
-FORMS = {"audience", "homomorphic", "masking"}
+FORMS = {"audience", "coordinates", "homomorphic", "masking"}
 """Terms that say what the bytes of an update are: with another one than is known here, none can be judged."""
 REJECTIONS = range(730, 736)
 """Reasons for which a validation excludes (§12.1)."""

@@ -6,8 +6,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from ledger import commitments, spec
 from ledger.errors import BadProof, EvidenceError, UsageError, WrongRoot
 from ledger.proofs.case import COMMITS, ENDS, Case, ProvenEvent, find_anchor, open_case, verify_ledger
@@ -133,8 +131,9 @@ def _open_update(case: Case, task: spec.Task, client: int, commitment: bytes, da
     says_masked = task.rule is spec.Rule.COMPOSED and data[2:3] == spec.Kind.MASKED.value
     if task.degree or says_masked:
         raise EvidenceError("the update is masked: opening its commitment takes the client's seed table, too")
-    blob = _read_vector(case, task, spec.Kind.UPDATE, client, task.leaf_log2, data)
-    root = commitments.compute_vector_root(np.frombuffer(blob.payload, "<i4"), task.leaf_log2)
+    kind = spec.Kind.NARROW if data[2:3] == spec.Kind.NARROW.value else spec.Kind.UPDATE
+    blob = _read_vector(case, task, kind, client, task.leaf_log2, data)
+    root = commitments.compute_vector_root(commitments.read_values(blob), task.leaf_log2)
     got = spec.compute_commitment(
         domain_separator=case.domain_separator,
         round_id=case.round_id,
@@ -185,7 +184,7 @@ def _check_model(case: Case, data: bytes | None) -> dict[str, Any]:
     }
     if data is not None:
         blob = _read_vector(case, task, spec.Kind.MODEL, opened.args["aggregator"], task.model_log2, data)
-        root = commitments.compute_vector_root(np.frombuffer(blob.payload, "<i4"), task.model_log2)
+        root = commitments.compute_vector_root(commitments.read_values(blob), task.model_log2)
         if root != facts["model_root"]:
             what = f"round {case.round_id}, model"
             raise WrongRoot(what=what, got=root.hex(), want=facts["model_root"].hex())

@@ -13,8 +13,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from ledger import commitments, spec
 from ledger.chain.abi import get_events, get_interface
 from ledger.chain.views import name_event
@@ -192,7 +190,7 @@ def _open_update(domain: bytes, name: str, args: Mapping[str, Any], data: bytes)
     header = blob.header
     if header.round_id != args["round_id"]:
         raise spec.WrongRound(got=header.round_id, want=args["round_id"])
-    root = commitments.compute_vector_root(np.frombuffer(blob.payload, "<i4"), header.leaf_log2)
+    root = commitments.compute_vector_root(commitments.read_values(blob), header.leaf_log2)
     got = spec.compute_commitment(
         domain_separator=domain,
         round_id=header.round_id,

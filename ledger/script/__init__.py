@@ -109,6 +109,12 @@ class Script(Section):
     def _resolve_rules(cls, data: Any) -> Any:
         return resolve_rules(data)
 
+    @model_validator(mode="after")
+    def _verify_format(self) -> Script:
+        if self.format.bits == 16 and (self.masking is not None or self.homomorphic is not None):
+            raise ValueError("format.bits: 16 is for updates that are neither masked nor encrypted for a sum")
+        return self
+
     @property
     def source(self) -> bytes:
         """The file's bytes, as they were read."""
@@ -150,7 +156,9 @@ class Script(Section):
         """What binds the task's rounds beside its rule (docs/protocol.md §3.5), in rising name."""
         sections = (self.validation,)
         noise = () if self.noise_term is None else ((NOISE_TERM, str(self.noise_term)),)
-        return tuple(sorted((*noise, *(section.term for section in sections if section is not None))))
+        return tuple(
+            sorted((*self.format.terms, *noise, *(section.term for section in sections if section is not None)))
+        )
 
     @property
     def noise_term(self) -> Noise | None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from pydantic.json_schema import WithJsonSchema
 
 from ledger import spec
 from ledger.errors import UsageError
+from ledger.spec import narrow
 from ledger.suggestions import suggest
 from ledger.units import AMOUNT_PATTERN, parse_wei
 
@@ -223,6 +224,8 @@ class FormatSection(Section):
     """Fractional bits."""
     bound: int = Field(default=spec.MAX_BOUND, ge=1, le=spec.MAX_BOUND)
     """Largest |coordinate|."""
+    bits: Literal[16, 32] = 32
+    """Of a coordinate of an update as it is stored and sent (docs/protocol.md §3.6)."""
     leaf_log2: int = Field(default=8, ge=3, le=12)
     """Coordinates per leaf of an update, log2."""
     matrix_log2: int = Field(default=3, ge=0, le=8)
@@ -231,6 +234,24 @@ class FormatSection(Section):
     """Coordinates per leaf of an aggregate or a model, log2."""
     examples_cap: int = Field(default=100_000, ge=1, le=spec.MAX_EXAMPLES_CAP)
     """Largest weight of one client."""
+
+    @model_validator(mode="after")
+    def _verify_bits(self) -> FormatSection:
+        if self.bits == 16 and self.bound > narrow.MAX_NARROW:
+            raise ValueError(
+                f"bits: 16 takes a bound of at most {narrow.MAX_NARROW}, and fewer scale_bits to go with it"
+            )
+        return self
+
+    @property
+    def update_kind(self) -> spec.Kind:
+        """What an update is stored as where it is neither masked nor encrypted for a sum."""
+        return spec.Kind.NARROW if self.bits == 16 else spec.Kind.UPDATE
+
+    @property
+    def terms(self) -> tuple[tuple[str, str], ...]:
+        """What the task says of it beside its parameters (docs/protocol.md §3.5)."""
+        return ((narrow.TERM, narrow.TEXT),) if self.bits == 16 else ()
 
 
 class WindowsSection(Section):

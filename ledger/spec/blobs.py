@@ -26,12 +26,14 @@ from ledger.spec.errors import (
 )
 from ledger.spec.masks import SEED_LINE_BYTES, decode_seed_table
 from ledger.spec.numbers import INT32_MAX, MAX_NUM_EXAMPLES
-from ledger.spec.tree import DIGEST_BYTES, WORD_BYTES, Bytes, compute_chunk_root, decode_int32
+from ledger.spec.tree import DIGEST_BYTES, WORD_BYTES, Bytes, compute_chunk_root, decode_int32, encode_int32
 
 FORMAT_VERSION = 1
 HEADER = struct.Struct(">2scB32sQIIIBB2x")
 """magic "FT", kind, version, domain separator, round, client, num_examples, size, scale_bits, leaf_log2, two zeros."""
 HEADER_BYTES = HEADER.size
+NARROW_BYTES = 2
+"""Of a coordinate of a narrow update."""
 TRAILING_ALLOWANCE_BYTES = 1024
 MAX_MANIFEST_BYTES = 1 << 20
 """A manifest is one IPFS block; blocks above 1 MiB do not travel over bitswap."""
@@ -43,6 +45,8 @@ class Kind(enum.Enum):
     UPDATE = b"U"
     MASKED = b"S"
     """An update under masks, with its seed table after the coordinates (§11.10)."""
+    NARROW = b"N"
+    """An update whose coordinates are stored as int16 (§3.6)."""
     AGGREGATE = b"A"
     MODEL = b"M"
 
@@ -76,29 +80,40 @@ class VectorHeader:
     """A leaf of the chunk tree holds 2**leaf_log2 coordinates."""
 
     @property
+    def coordinate_bytes(self) -> int:
+        """Bytes that each coordinate takes in the blob."""
+        return NARROW_BYTES if self.kind is Kind.NARROW else WORD_BYTES
+
+    @property
     def size_bytes(self) -> int:
         """Length of the whole blob."""
-        return HEADER_BYTES + WORD_BYTES * self.size
+        return HEADER_BYTES + self.coordinate_bytes * self.size
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VectorBlob:
-    """A decoded vector: its header and the bytes of its coordinates (little-endian int32)."""
+    """A decoded vector: its header and the bytes of its coordinates (little endian)."""
 
     header: VectorHeader
     """The header as decoded."""
     payload: Bytes
-    """4 * size bytes."""
+    """header.coordinate_bytes * size bytes."""
     seed_table: bytes = b""
     """Of a masked update: its seed table, 36 bytes a line; empty of any other vector."""
 
     def values(self) -> list[int]:
         """Return the coordinates as integers."""
-        return decode_int32(self.payload)
+        if self.header.coordinate_bytes == WORD_BYTES:
+            return decode_int32(self.payload)
+        return list(struct.unpack(f"<{self.header.size}h", self.payload))
+
+    def words(self) -> Bytes:
+        """Return the coordinates as trees hash them and courts read them: as int32, however they are stored (§3.6)."""
+        return self.payload if self.header.coordinate_bytes == WORD_BYTES else encode_int32(self.values())
 
     def root(self) -> bytes:
         """Return the chunk-tree root of the coordinates."""
-        return compute_chunk_root(self.payload, WORD_BYTES << self.header.leaf_log2)
+        return compute_chunk_root(self.words(), WORD_BYTES << self.header.leaf_log2)
 
 
 def encode_vector(header: VectorHeader, payload: Bytes, seed_table: Bytes = b"") -> bytes:
@@ -110,10 +125,10 @@ def split_vector(header: VectorHeader, payload: Bytes, seed_table: Bytes = b"") 
     """Return the canonical blob of a vector in three pieces, of which only the first is made (§3.1).
 
     Args: payload: the coordinates. seed_table: of a masked update (§11.2); empty of any other vector.
-    Raises: WrongLength: payload is not 4 * header.size bytes. TrailingBytes: a digest is longer than 32 bytes, or a
-        vector that is not masked has seeds.
+    Raises: WrongLength: payload is not header.coordinate_bytes * header.size bytes. TrailingBytes: a digest is longer
+        than 32 bytes, or a vector that is not masked has seeds.
     """
-    if len(payload) != WORD_BYTES * header.size:
+    if len(payload) != header.coordinate_bytes * header.size:
         raise WrongLength(got=HEADER_BYTES + len(payload), want=header.size_bytes)
     _verify_seed_bytes(header, len(seed_table))
     _verify_length(len(header.domain_separator), DIGEST_BYTES)
@@ -220,7 +235,7 @@ def verify_header(header: VectorHeader, want: Expectation) -> None:
     for field in ("size", "scale_bits", "leaf_log2"):
         if getattr(header, field) != getattr(want, field):
             raise WrongShape(field=field, got=getattr(header, field), want=getattr(want, field))
-    if header.kind in (Kind.UPDATE, Kind.MASKED) and header.num_examples == 0:
+    if header.kind in (Kind.UPDATE, Kind.MASKED, Kind.NARROW) and header.num_examples == 0:
         raise WrongExamples(got=0, want=MAX_NUM_EXAMPLES)
 
 

@@ -110,7 +110,7 @@ def make_answer(record: RoundRecord, demand: Demand, update: Fetched | None = No
     if member is None:
         raise NotFoundError(kind="commitment of client", name=demand.client, suggestion=f" in round {record.number}")
     blob, _ = judge_update(record, member, update or record.updates[member.client])
-    return encode_answer(demand, bytes(blob.payload), blob.header.num_examples)
+    return encode_answer(demand, bytes(blob.words()), blob.header.num_examples)
 
 
 def make_commitment_demand(record: RoundRecord, client: int, leaf: int) -> tuple[Any, ...]:

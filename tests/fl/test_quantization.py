@@ -96,6 +96,19 @@ def test_the_input_is_never_changed() -> None:
     assert delta.tolist() == [3.0, 4.0]
 
 
+@pytest.mark.parametrize("clip_norm", [None, 0.0005, 0.3, 1e9])
+def test_clipping_while_quantising_gives_the_bytes_of_one_after_the_other(
+    clip_norm: float | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    delta = np.random.default_rng(5).normal(0, 0.01, 3001).astype(np.float32)
+    want = quantize(clip_l2(delta, clip_norm), scale_bits=20, bound=3000)
+    for block in (1 << 16, 100):
+        monkeypatch.setattr("fl.quantization._BLOCK", block)
+        got = quantize(delta, scale_bits=20, bound=3000, clip_norm=clip_norm)
+        assert (got.values.tolist(), got.saturated) == (want.values.tolist(), want.saturated)
+        want = quantize(clip_l2(delta, clip_norm), scale_bits=20, bound=3000)
+
+
 @given(values=hnp.arrays(np.int32, st.integers(0, 40), elements=st.integers(-(1 << 24), 1 << 24)), scale_bits=SCALES)
 def test_dequantize_is_exact_up_to_two_to_the_24(values: np.ndarray, scale_bits: int) -> None:
     floats = dequantize(values, scale_bits)
