@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 MIN_CLIENTS = 3
 """Of two clients each knows the other's update by the sum."""
 MIN_GROUP = 8
-"""Among fewer, passive attacks on a sum were measured to find some of its updates (docs/secure-aggregation.md)."""
+"""In a sum of so many, attacks that look for one image find none (docs/privacy-attacks.md)."""
 
 
 class MaskingSection(Section):
@@ -70,7 +70,7 @@ class MaskingSection(Section):
         peers, shares = self.get_degree(clients), self.get_threshold(clients)
         told = f"masked among {peers} peers, recovered by {shares}"
         if self.is_grouped:
-            told += f"; {self.groups} groups, at least {self.min_group} updates in a sum; replayed, judged by no court"
+            told += f"; groups: {self.groups}, at least {self.min_group} updates in a sum; replayed, judged by no court"
         return f"{told}; equal weights; clipping is the client's word: no norm is enforced, no update judged"
 
 

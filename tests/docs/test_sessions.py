@@ -25,7 +25,16 @@ COMMAND = re.compile(r"^    ((?:fedtrail|python3|mv) .*)$", re.MULTILINE)
 NEEDS_A_KEY_OF_BANK_B = "fedtrail checkpoint key bank-b"
 """What somebody else has done before the session of docs/proofs.md."""
 
-PAGES = ("index.md", "proofs.md", "bundle.md", "monitoring.md", "privacy.md", "keys.md", "encryption.md")
+PAGES = (
+    "index.md",
+    "proofs.md",
+    "bundle.md",
+    "monitoring.md",
+    "privacy.md",
+    "keys.md",
+    "encryption.md",
+    "secure-aggregation.md",
+)
 STATUS = {"bundle.md": {5: 8}, "encryption.md": {6: 8}}
 """Exit status of a page's n-th command, from 0, where it is not 0: a public bundle leaves updates open, and so does
 who has no reader's key."""
