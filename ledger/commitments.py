@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -49,32 +50,80 @@ def compute_matrix_root(updates: Int32Array | Sequence[Int32Array], matrix_log2:
     Raises: WrongShape: updates are no rows of int32 of one length.
     Clause: §2.4.
     """
-    rows = list(updates)
-    for row in rows:
-        _verify_array(row)
-        if len(row) != len(rows[0]):
-            raise WrongShape(field="length", got=len(row), want=len(rows[0]))
-    leaf_bytes = len(rows) * spec.WORD_BYTES << matrix_log2
-    fast = kernels.find_for_bytes(sum(row.nbytes for row in rows))
-    leaves = (_hash_leaves(block, leaf_bytes, fast) for block in _iter_transposed(rows, matrix_log2))
+    leaves, fast = _hash_matrix(updates, matrix_log2)
     return _find_root(leaves, fast)
 
 
-def compute_opening(values: Int32Array, leaf_log2: int, leaf_index: int) -> tuple[bytes, list[bytes]]:
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """All digests of a tree, so that any number of its leaves is opened after it was hashed once.
+
+    64 bytes a leaf: a sixteenth of a vector's own bytes where its leaves have 1 KiB.
+    """
+
+    levels: tuple[bytes, ...]
+    """Digests one after the other, from the leaves up to the root."""
+
+    @property
+    def root(self) -> bytes:
+        """The root."""
+        return self.levels[-1]
+
+    def open(self, index: int) -> list[bytes]:
+        """Return the sibling digests from a leaf up to the root (§2.5).
+
+        Raises: BadProof: there is no such leaf.
+        """
+        count = len(self.levels[0]) // spec.DIGEST_BYTES
+        if not 0 <= index < count:
+            raise BadProof(what=f"index {index} of {count} leaves")
+        siblings = [
+            level[(index >> height ^ 1) * spec.DIGEST_BYTES :][: spec.DIGEST_BYTES]
+            for height, level in enumerate(self.levels[:-1])
+        ]
+        return [sibling for sibling in siblings if sibling]  # an odd last digest has none
+
+
+def make_vector_tree(values: Int32Array, leaf_log2: int) -> Tree:
+    """Return the chunk tree of a vector; arguments and errors as for `compute_vector_root`."""
+    data = encode_values(values)
+    fast = kernels.find_for_bytes(len(data))
+    return Tree(tuple(_climb(b"".join(_iter_leaves(data, spec.WORD_BYTES << leaf_log2, fast)), fast)))
+
+
+def make_matrix_tree(updates: Int32Array | Sequence[Int32Array], matrix_log2: int) -> Tree:
+    """Return the tree of the transposed updates; arguments and errors as for `compute_matrix_root`."""
+    leaves, fast = _hash_matrix(updates, matrix_log2)
+    return Tree(tuple(_climb(b"".join(leaves) or spec.hash_leaf(b""), fast)))
+
+
+def compute_opening(
+    values: Int32Array, leaf_log2: int, leaf_index: int, tree: Tree | None = None
+) -> tuple[bytes, list[bytes]]:
     """Return one chunk of a vector and the sibling digests that lead from it to the vector's root.
 
-    Args: values: int32[d]. leaf_log2: 0 to 12. leaf_index: 0 to the number of leaves - 1.
+    Args: values: int32[d]. leaf_log2: 0 to 12. leaf_index: 0 to the number of leaves - 1. tree: of the vector, where
+        it is at hand: nothing is hashed then.
     Raises: BadProof: there is no such leaf. WrongShape: values is no vector of int32.
     Clause: §2.5.
     """
-    data, chunk_bytes = encode_values(values), spec.WORD_BYTES << leaf_log2
-    fast = kernels.find_for_bytes(len(data))
-    leaves = b"".join(_iter_leaves(data, chunk_bytes, fast))
-    count = len(leaves) // spec.DIGEST_BYTES
-    if not 0 <= leaf_index < count:
-        raise BadProof(what=f"index {leaf_index} of {count} leaves")
-    chunk = bytes(data[leaf_index * chunk_bytes : (leaf_index + 1) * chunk_bytes])
-    return chunk, _read_path(_climb(leaves, fast), leaf_index)
+    path = (tree or make_vector_tree(values, leaf_log2)).open(leaf_index)
+    first = leaf_index << leaf_log2
+    return bytes(encode_values(values[first : first + (1 << leaf_log2)])), path
+
+
+def compute_matrix_opening(
+    updates: Int32Array | Sequence[Int32Array], matrix_log2: int, leaf_index: int, tree: Tree | None = None
+) -> tuple[bytes, list[bytes]]:
+    """Return one leaf of the transposed updates and the sibling digests that lead from it to the matrix's root.
+
+    Args: updates: n >= 1 rows int32[d]. matrix_log2: 0 to 8. tree: of these updates, where it is at hand.
+    Raises: BadProof: there is no such leaf. WrongShape: updates are no rows of int32 of one length.
+    Clause: §2.4, §2.5.
+    """
+    path = (tree or make_matrix_tree(updates, matrix_log2)).open(leaf_index)
+    first = leaf_index << matrix_log2
+    return bytes(_transpose(updates, slice(first, first + (1 << matrix_log2)))), path
 
 
 def encode_values(values: Int32Array) -> memoryview:
@@ -94,7 +143,7 @@ def decode_update(data: spec.Bytes, *, want: spec.Expectation, bound: int) -> tu
     Raises: every SpecError of `spec.decode_update`, with the same values.
     Clause: §3.2.
     """
-    blob = spec.decode_vector(data, max_bytes=want.max_bytes)
+    blob = spec.decode_vector(memoryview(data), max_bytes=want.max_bytes)  # its payload is no copy
     spec.verify_header(blob.header, want)
     values = read_values(blob)
     if want.kind is spec.Kind.MASKED:
@@ -182,11 +231,29 @@ def _verify_array(values: Int32Array) -> None:
         raise WrongShape(field="number of dimensions", got=values.ndim, want=1)
 
 
+def _hash_matrix(
+    updates: Int32Array | Sequence[Int32Array], matrix_log2: int
+) -> tuple[Iterator[bytes], kernels.Kernels | None]:
+    """Return the digests of the matrix's leaves, made a block at a time, and what they are made with."""
+    rows = list(updates)
+    for row in rows:
+        _verify_array(row)
+        if len(row) != len(rows[0]):
+            raise WrongShape(field="length", got=len(row), want=len(rows[0]))
+    leaf_bytes = len(rows) * spec.WORD_BYTES << matrix_log2
+    fast = kernels.find_for_bytes(sum(row.nbytes for row in rows))
+    return (_hash_leaves(block, leaf_bytes, fast) for block in _iter_transposed(rows, matrix_log2)), fast
+
+
 def _iter_transposed(rows: Sequence[Int32Array], matrix_log2: int) -> Iterator[memoryview]:
     # A block is a whole number of leaves, so that blocks can be hashed one by one.
     leaves = max(1, _BLOCK_BYTES // (len(rows) * spec.WORD_BYTES << matrix_log2))
     for part in mapped.iter_parts(rows, step=leaves << matrix_log2):
-        yield encode_values(np.stack([row[part] for row in rows]).T.reshape(-1))
+        yield _transpose(rows, part)
+
+
+def _transpose(updates: Int32Array | Sequence[Int32Array], part: slice) -> memoryview:
+    return encode_values(np.stack([row[part] for row in updates]).T.reshape(-1))
 
 
 def _iter_leaves(data: memoryview, chunk_bytes: int, fast: kernels.Kernels | None) -> Iterator[bytes]:
@@ -225,16 +292,6 @@ def _climb(leaves: bytes, fast: kernels.Kernels | None) -> list[bytes]:
         whole = len(level) - len(level) % pair
         levels.append(_hash_chunks(_NODE_PREFIX, level[:whole], pair, fast) + bytes(level[whole:]))
     return levels
-
-
-def _read_path(levels: Sequence[bytes], index: int) -> list[bytes]:
-    """Return the sibling digests from leaf `index` up to the root (§2.5)."""
-    path = []
-    for level in levels[:-1]:
-        sibling = level[(index ^ 1) * spec.DIGEST_BYTES :][: spec.DIGEST_BYTES]
-        path += [sibling] if sibling else []  # an odd last digest has none
-        index //= 2
-    return path
 
 
 def _hash_chunks(prefix: bytes, data: memoryview, chunk_bytes: int, fast: kernels.Kernels | None) -> bytes:

@@ -7,17 +7,15 @@ who committed what are in `list_disputes`.
 
 from __future__ import annotations
 
-import hashlib
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from eth_utils.crypto import keccak
 
 from ledger import spec
-from ledger.commitments import Int32Array, compute_opening
+from ledger.commitments import Int32Array, compute_matrix_opening, compute_opening
 from ledger.spec.errors import BadProof
 
 _HEADER = struct.Struct(">II")
@@ -130,11 +128,9 @@ def encode_matrix_opening(updates: Sequence[Int32Array], matrix_log2: int, coord
     Raises: BadProof: there is no such coordinate.
     Clause: §2.4.
     """
-    size = len(updates[0])
-    _verify_coordinate(coordinate, size)
-    leaf, width = coordinate >> matrix_log2, 1 << matrix_log2
-    leaves = [hashlib.sha256(b"\x00" + _transpose(updates, start, width)).digest() for start in range(0, size, width)]
-    return _transpose(updates, leaf * width, width) + b"".join(spec.compute_inclusion_proof(leaves, leaf))
+    _verify_coordinate(coordinate, len(updates[0]))
+    leaf, path = compute_matrix_opening(updates, matrix_log2, coordinate >> matrix_log2)
+    return leaf + b"".join(path)
 
 
 def compute_hints(params: spec.RuleParams, column: Sequence[int]) -> tuple[int, int]:
@@ -248,10 +244,6 @@ def encode_model_proof(
 ) -> bytes:
     """Return the openings of base model, aggregate and new model."""
     return b"".join(encode_opening(values, model_log2, coordinate) for values in (base, aggregate, model))
-
-
-def _transpose(updates: Sequence[Int32Array], start: int, width: int) -> bytes:
-    return np.stack([row[start : start + width] for row in updates], axis=1).astype("<i4", copy=False).tobytes()
 
 
 def _verify_coordinate(coordinate: int, size: int) -> None:

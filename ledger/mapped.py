@@ -10,6 +10,7 @@ import itertools
 import mmap
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +19,9 @@ if TYPE_CHECKING:  # the command line starts without numpy
 
     from ledger.spec import Bytes
 
-MAPPED_BYTES = 1 << 24
+MAPPED_BYTES = 1 << 20
 """Blobs beyond it are kept in a file."""
+_MAX_FILES = 1 << 16
 _STEP = 64
 """Coordinates that slices are whole numbers of: those of the widest step of a kernel."""
 SPAN_ENTRIES = 1 << 25
@@ -37,11 +39,25 @@ def join(pieces: Iterable[Bytes], folder: Path | None = None) -> Bytes:
         held.append(piece)
         size += len(piece)
         if size > MAPPED_BYTES:
+            _allow_many_files()
             with tempfile.TemporaryFile(dir=folder) as file:
                 file.writelines(itertools.chain(held, pieces))
                 file.flush()
                 return map_file(file.fileno())
     return b"".join(held)
+
+
+@cache
+def _allow_many_files() -> None:
+    """Let this process have as many files open as it may: every map holds one, and a round has a thousand clients."""
+    try:
+        import resource
+    except ModuleNotFoundError:  # a system without such limits
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = _MAX_FILES if hard == resource.RLIM_INFINITY else min(hard, _MAX_FILES)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 def map_file(descriptor: int) -> memoryview:

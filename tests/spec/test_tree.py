@@ -136,3 +136,25 @@ def test_keccak_is_that_of_another_implementation(data: bytes) -> None:
     from Crypto.Hash import keccak
 
     assert spec.keccak256(data) == keccak.new(digest_bits=256, data=data).digest()
+
+
+@pytest.mark.parametrize(("n", "d", "matrix_log2"), [(1, 1, 0), (3, 20, 2), (4, 37, 3), (5, 64, 0)])
+def test_a_tree_that_is_kept_opens_every_leaf_of_vectors_and_matrices(n: int, d: int, matrix_log2: int) -> None:
+    updates = np.random.default_rng(d).integers(-900, 900, (n, d), dtype=np.int32)
+    tree, root = (
+        commitments.make_matrix_tree(updates, matrix_log2),
+        spec.compute_matrix_root(updates.tolist(), matrix_log2),
+    )
+    assert tree.root == root == commitments.compute_matrix_root(list(updates), matrix_log2)
+    count = -(-d >> matrix_log2)
+    for index in range(count):
+        leaf, path = commitments.compute_matrix_opening(updates, matrix_log2, index, tree)
+        assert (leaf, path) == commitments.compute_matrix_opening(list(updates), matrix_log2, index)
+        spec.verify_inclusion(spec.hash_leaf(leaf), index, count, path, root)
+        vector = commitments.make_vector_tree(updates[0], matrix_log2)
+        assert commitments.compute_opening(updates[0], matrix_log2, index, vector) == commitments.compute_opening(
+            updates[0], matrix_log2, index
+        )
+    for index in (-1, count):
+        with pytest.raises(spec.BadProof):
+            commitments.compute_matrix_opening(updates, matrix_log2, index, tree)
