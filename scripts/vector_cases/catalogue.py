@@ -11,6 +11,7 @@ from vector_cases import (
     chain_hashes,
     commitment,
     composed,
+    groups,
     masks,
     member_lists,
     numbers,
@@ -36,6 +37,7 @@ SECTIONS = (
     tasks,
     rounds,
     masks,
+    groups,
     validation,
     audience,
 )

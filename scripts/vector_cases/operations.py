@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ledger import spec
-from vector_cases import audience, masks, transition
+from vector_cases import audience, groups, masks, transition
 from vector_cases.case import from_float_bits, from_hex, to_float_bits, to_json
 
 Input = Mapping[str, Any]
@@ -311,6 +311,7 @@ OPERATIONS: dict[str, Callable[[Input], Any]] = {
     ),
     # masks
     **masks.OPERATIONS,
+    **groups.OPERATIONS,
     # audience
     **audience.OPERATIONS,
     # rounds
