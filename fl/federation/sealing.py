@@ -10,7 +10,7 @@ from ledger import spec
 from ledger.errors import NoEncryptionKey
 from ledger.readers import BlobReader, KeyedStore, PrivateKeys, find_readership
 from ledger.sealed_updates import UnusableKey, seal_update
-from ledger.spec.audience import TERM, Audience
+from ledger.spec.audience import SEED_BYTES, TERM, Audience, Readership
 from ledger.store import Content
 
 
@@ -30,22 +30,29 @@ def make_terms(ctx: Context, roster: Roster) -> tuple[tuple[str, str], ...]:
     return () if audience is None else ((TERM, str(audience)),)
 
 
-def seal(ctx: Context, roster: Roster, plan: RoundPlan, client: Party, update: Iterable[spec.Bytes]) -> Content:
-    """Return an update, given in pieces, as its client keeps and publishes it: sealed, where the script asks for it.
+def find_readers(ctx: Context, roster: Roster, plan: RoundPlan) -> Readership | None:
+    """Return whom the updates of a round are sealed to, with keys from the chain; None where everybody reads them."""
+    audience = make_audience(ctx, roster)
+    if audience is None:
+        return None
+    clients = [party.participant for party in roster.clients]
+    view = ctx.chain.get_round(plan.round_id)
+    return find_readership(ctx.chain, view, audience, clients, size=ctx.workload.layout.size)
+
+
+def seal(readers: Readership | None, client: int, update: Iterable[spec.Bytes]) -> Content:
+    """Return an update, given in pieces, as its client keeps and publishes it: sealed, where it has readers.
 
     Its seed is new every time and kept nowhere: what a client says again after a crash is what is in its outbox.
     Raises: NoEncryptionKey: a reader had none when the round opened. The client then stays out of the round.
     """
-    audience = make_audience(ctx, roster)
-    if audience is None:
+    if readers is None:
         return update
-    view = ctx.chain.get_round(plan.round_id)
-    readership = find_readership(ctx.chain, view, audience, [client.participant], size=ctx.workload.layout.size)
     try:
-        return seal_update(b"".join(update), readership.make_envelope(client.participant), secrets.token_bytes(32))
+        return seal_update(b"".join(update), readers.make_envelope(client), secrets.token_bytes(SEED_BYTES))
     except UnusableKey as error:
-        role = audience.name_role(error.participant, aggregator=view.aggregator)
-        raise NoEncryptionKey(role=role, participant=error.participant, round_id=plan.round_id) from None
+        role = readers.audience.name_role(error.participant, aggregator=readers.aggregator)
+        raise NoEncryptionKey(role=role, participant=error.participant, round_id=readers.round_id) from None
 
 
 def read_as(ctx: Context, roster: Roster, parties: Iterable[Party]) -> BlobReader:

@@ -13,13 +13,14 @@ from fl.engines import Outcome
 from fl.federation.context import Context, Party, Roster, RoundPlan, header_of
 from fl.federation.homomorphic import KeyGroup
 from fl.federation.masking import Masks
-from fl.federation.sealing import seal
+from fl.federation.sealing import find_readers, seal
 from fl.privacy.homomorphic.parties import KeyHolder
 from fl.workload import LocalUpdate, find_absent
 from ledger import commitments, spec
 from ledger.aggregation.masks import apply_masks
 from ledger.errors import MaskingRefused, NoEncryptionKey
 from ledger.script import MalformEvent
+from ledger.spec.audience import Readership
 from ledger.store import Content
 
 Refusals = list[tuple[int, str]]
@@ -110,7 +111,7 @@ def keep_updates(
     missing = [client for client in present if client not in notes]
     covers, refusals = _find_covers(ctx, roster, plan, missing, masks, group)
     trained = _Watched(iter(ctx.engine.compute_updates(ctx.workload, list(covers), plan.number, plan.base)))
-    waiting = zip(covers, trained, strict=True)
+    waiting, readers = zip(covers, trained, strict=True), find_readers(ctx, roster, plan)
     while batch := list(islice(waiting, count_batch(ctx))):
         encoded: dict[int, _Encoded] = {}
         for client, outcome in batch:
@@ -119,7 +120,7 @@ def keep_updates(
                 refusals.append((client, outcome.code))
                 continue
             try:
-                encoded[client] = _encode_update(ctx, roster, plan, outcome, covers[client])
+                encoded[client] = _encode_update(ctx, roster, plan, outcome, covers[client], readers)
             except NoEncryptionKey as error:
                 refusals.append((client, error.code))
         made = _keep(ctx, encoded)
@@ -159,7 +160,14 @@ def _keep(ctx: Context, encoded: Mapping[int, _Encoded]) -> dict[int, dict[str, 
     }
 
 
-def _encode_update(ctx: Context, roster: Roster, plan: RoundPlan, update: LocalUpdate, cover: _Cover) -> _Encoded:
+def _encode_update(
+    ctx: Context,
+    roster: Roster,
+    plan: RoundPlan,
+    update: LocalUpdate,
+    cover: _Cover,
+    readers: Readership | None,
+) -> _Encoded:
     party = roster.clients[update.client - 1]
     if isinstance(cover, _Masking):
         return _encode_masked(ctx, plan, party, update, cover)
@@ -179,7 +187,7 @@ def _encode_update(ctx: Context, roster: Roster, plan: RoundPlan, update: LocalU
         pieces = [MALFORMATIONS[malform][0](header, bytes(payload))]
     root = commitments.compute_vector_root(update.values, header.leaf_log2)
     return _Encoded(
-        blob=seal(ctx, roster, plan, party, pieces), commitment=_commit(header, root), saturated=update.saturated
+        blob=seal(readers, party.participant, pieces), commitment=_commit(header, root), saturated=update.saturated
     )
 
 
