@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -49,15 +49,16 @@ class Attestor:
         store: BlobReader,
         *,
         participant: int,
-        account: LocalAccount,
+        load_key: Callable[[bytes], LocalAccount],
         relayer: LocalAccount,
         publications: Path,
         statements: Path,
     ) -> None:
+        """Args: load_key: returns the attestor's key of an address; a round takes the one of its opening."""
         self.chain = chain
         self.store = store
         self._participant = participant
-        self._account = account
+        self._load_key = load_key
         self._relayer = relayer
         self._publications = publications
         self._statements = statements
@@ -107,8 +108,11 @@ class Attestor:
             statement, is_new = self._judge(view), True
         if statement is None:
             return
+        signer = self.chain.get_signer_at(self._participant, view.opened_at, Role.ATTESTOR)
+        if signer is None:
+            return  # its stake was below the minimum then
         digest = statement.compute_digest(self._domain, view.round_id)
-        signature = signing.sign_digest(self._account, digest)
+        signature = signing.sign_digest(self._load_key(signer), digest)
         signed = Signed(attestor=self._participant, statement=statement, signature=signature)
         write_file(self._folder(view.round_id) / f"{self._participant}.json", encode_signed(signed))
         if is_new:

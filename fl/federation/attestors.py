@@ -54,7 +54,7 @@ def _make_attestor(ctx: Context, roster: Roster, party: Party) -> Attestor:
         ctx.chain,
         read_as(ctx, roster, [party]),
         participant=party.participant,
-        account=party.account,
+        load_key=lambda _: party.account,  # that of the round already
         relayer=roster.operator,
         publications=ctx.folder("publications"),
         statements=ctx.folder("statements"),

@@ -44,12 +44,13 @@ def attest(
     known = find_participant(session, attestor)
     if known.view.role is not Role.ATTESTOR:
         raise NotEligible(who=known.name or known.view.id, what="attest", reason="it is registered as another role")
-    here = session.project.state_dir
+    load_signer(session, known)  # says at once what is missing
+    name, password, here = known.name or "", session.password(), session.project.state_dir
     daemon = Attestor(
         session.chain,
         session.reader,
         participant=known.view.id,
-        account=load_signer(session, known),
+        load_key=lambda address: session.keys.load_by_address(name, address, password),
         relayer=session.operator(),
         publications=publications or here / "publications" / session.chain.fingerprint,
         statements=statements or here / "statements" / session.chain.fingerprint,

@@ -213,3 +213,13 @@ def test_a_demand_that_nobody_answered_is_closed_by_hand(
     assert "withheld" in answer.err
     fault = cli("dispute", "show", proposed.round_id, "--format", "json").json["data"]["faults"][0]
     assert (fault["reason"], fault["status"]) == ("withheld update", "paid")
+
+
+# Last: the key that the other tests register is gone after it.
+def test_an_attestor_whose_key_is_replaced_in_mid_round_signs_with_the_key_of_the_rounds_opening(
+    cli: Cli, chain: Chain, committed: SteppedRound
+) -> None:
+    committed.publish("b1", "b2", "b3")
+    assert cli("key", "rotate", "att1").status == 0
+    assert list_steps(attest(cli, "att1", committed)) == ["signed"]
+    assert list_steps(attest(cli, "att2", committed)) == ["signed", "certified"]
