@@ -15,7 +15,7 @@ class Progress:
     """One step of a run, for a progress display."""
 
     stage: str
-    """set-up, mask, train, commit, publish, attest, aggregate, replay, finalise, score, reward or twin."""
+    """set-up, keys, mask, train, commit, publish, attest, aggregate, replay, finalise, score, reward or twin."""
     round: int
     """Round of the run, 0 during set-up."""
     rounds: int
