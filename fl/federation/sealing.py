@@ -18,10 +18,9 @@ def make_audience(ctx: Context, roster: Roster) -> Audience | None:
     """Return who may read the updates of the run's task; None where everybody may."""
     if ctx.script.audience is None:
         return None
-    return Audience(
-        attestors=tuple(sorted(party.participant for party in roster.attestors)),
-        auditors=tuple(sorted(party.participant for party in roster.auditors)),
-    )
+    attestors = {party.participant for party in roster.attestors}
+    auditors = {party.participant for party in roster.auditors} | set(ctx.script.audience.others)
+    return Audience(attestors=tuple(sorted(attestors)), auditors=tuple(sorted(auditors - attestors)))
 
 
 def make_terms(ctx: Context, roster: Roster) -> tuple[tuple[str, str], ...]:

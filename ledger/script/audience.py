@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
@@ -22,7 +22,9 @@ class AudienceSection(Section):
     """Who may read updates (docs/encryption.md): the aggregator of the round, attestors if there are any, auditors."""
 
     auditors: int = Field(default=1, ge=0, le=MAX_AUDITORS)
-    """Participants that are there to replay."""
+    """Participants that are there to replay; the run registers them."""
+    others: Annotated[tuple[Annotated[int, Field(ge=1, le=2**32 - 1)], ...], Field(strict=False)] = ()
+    """Participants that were registered elsewhere and replay, too, by number; each has announced a key."""
     stake: Amount = "1 ether"
     """Stake of each auditor, who is registered as an attestor."""
 
@@ -33,7 +35,7 @@ class AudienceSection(Section):
 
     def label(self, attestors: int) -> str:
         """Return who reads updates, for people. Args: attestors: of the script."""
-        roles = ((attestors, "attestor"), (self.auditors, "auditor"))
+        roles = ((attestors, "attestor"), (self.auditors + len(self.others), "auditor"))
         others = [f"{count} {role}{'s' if count > 1 else ''}" for count, role in roles if count]
         return "encrypted to " + " and ".join(["the aggregator", *others])
 
@@ -42,7 +44,10 @@ def check_audience(script: Script) -> Iterator[tuple[Place, str]]:
     """Yield what the section `audience:` of a script contradicts."""
     if script.audience is None:
         return
-    readers = script.audience.auditors + (script.availability.attestors if script.availability else 0) + 2
+    attestors, others = script.availability.attestors if script.availability else 0, script.audience.others
+    readers = script.audience.auditors + len(others) + attestors + 2
+    if len(set(others)) < len(others):
+        yield ("audience", "others"), "'audience.others' names a participant twice"
     if readers > MAX_READERS:
         yield ("audience", "auditors"), f"an update would have {readers} readers, at most {MAX_READERS} are possible"
     for index, event in enumerate(script.events):

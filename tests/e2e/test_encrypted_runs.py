@@ -22,13 +22,13 @@ from ledger.bundle.create import BundleRequest, create_bundle
 from ledger.bundle.format import Level
 from ledger.chain import Chain, deploy
 from ledger.devnet import Devnet, funded_account
-from ledger.encryption_keys import HeldKeys
+from ledger.encryption_keys import EncryptionKeys, HeldKeys
 from ledger.errors import NotAReader
 from ledger.history import load_round, to_cid
 from ledger.journal import Journal
 from ledger.keys import DEVNET_PASSWORD, Keystore
 from ledger.project import Project, load_project
-from ledger.readers import KeyedStore
+from ledger.readers import KeyedStore, PrivateKeys
 from ledger.records import Grade, RoundRecord, Verdict
 from ledger.spec.audience import decode_sealed, encode_sealed_header
 from ledger.store import open_store
@@ -152,6 +152,21 @@ def test_an_encrypted_run_with_attestors_is_certified_and_all_sealed_updates_are
     report = replay(sealed)
     assert report.verdict is Verdict.INCOMPLETE
     assert {type(finding.error) for finding in report.findings} == {NotAReader}
+
+
+def test_an_auditor_that_was_registered_elsewhere_replays_with_its_own_key(
+    project: Project, write_script: ScriptWriter
+) -> None:
+    Federation.start(project, write_script(name="registers-an-auditor", **AUDIENCE)).run()
+    chain = connect(project)
+    number = chain.find_participant(Keystore(project.keys_dir).address("auditor-1")) or 0
+    script = write_script(name="names-an-auditor", audience={"auditors": 0, "others": [number]})
+    (item,) = Federation.start(project, script).run().rounds
+    assert item.verdict is Verdict.PASS
+    held = EncryptionKeys(project.keys_dir, "auditor-1")
+    key = held.load(chain.list_encryption_keys(number)[-1].key, DEVNET_PASSWORD)
+    alone = KeyedStore(open_store(project.store_path), PrivateKeys([key.private_bytes_raw()]))
+    assert replay(load_round(chain, alone, item.round_id)).verdict is Verdict.PASS
 
 
 def test_a_lying_aggregator_of_an_encrypted_run_is_convicted(project: Project, write_script: ScriptWriter) -> None:

@@ -32,6 +32,16 @@ def test_a_script_with_too_many_or_too_few_auditors_is_refused(auditors: int) ->
         load(f"audience: {{auditors: {auditors}}}")
 
 
+def test_auditors_that_were_registered_elsewhere_are_named_by_number_once() -> None:
+    section = load("audience: {auditors: 0, others: [12, 7]}").audience
+    assert section is not None and section.label(0) == "encrypted to the aggregator and 2 auditors"
+    for others in ("[7, 7]", "[0]", "[auditor-1]"):
+        with pytest.raises(ScriptError, match="others"):
+            load(f"audience: {{others: {others}}}")
+    with pytest.raises(ScriptError, match="65 readers"):
+        load(f"audience: {{auditors: 0, others: {list(range(1, 64))}}}")
+
+
 def test_masked_updates_are_not_encrypted_to_an_audience_and_the_reason_is_told() -> None:
     with pytest.raises(IncompatibleParts, match="tells its readers nothing"):
         load("audience: {}\nmasking: {degree: 4}", rule="sum32")
