@@ -83,6 +83,43 @@ def choose_by_angle(x: Rows) -> Slots:
     return kept[squares[kept] <= 9 * _lower_median(squares)]
 
 
+def count_once(x: Rows) -> tuple[Slots, int]:
+    """Return whom distinct(99) leaves, and the f that is left."""
+    cosines, present = _cosines(_gram(x)), np.flatnonzero(np.square(x).sum(axis=1))
+    groups: dict[int, int] = {}
+    for slot in present.tolist():
+        first = next((kept for kept in groups if cosines[slot, kept] >= 0.99), slot)
+        groups[first] = groups.get(first, 0) + 1
+    zeros = len(x) - len(present)
+    if len(x) - len(groups) > F:
+        return present, max(0, F - zeros)
+    return np.array(list(groups)), F - zeros - sum(max(0, size - 2) for size in groups.values())
+
+
+def choose_by_spread(x: Rows) -> Slots:
+    """Return whom distinct(99)+cosine-filter(3)+drop(3) leaves."""
+    distinct, f = count_once(x)
+    squares, cosines, left = np.diag(_gram(x)), _cosines(_gram(x)), distinct
+    f = min(f, (len(distinct) - 1) // 2)
+    for _ in range(8):
+        along = _lead(cosines[np.ix_(left, left)])
+        far = np.abs(along - _lower_median(along))
+        ranked = np.argsort(-far[::-1], kind="stable")[: f - len(distinct) + len(left)]  # of equals the last
+        out = [at for at in len(left) - 1 - ranked if far[at] > 3 * _lower_median(far)]
+        if not out:
+            break
+        left = np.delete(left, out)
+    return left[squares[left] <= 9 * _lower_median(squares[distinct])]
+
+
+def fence(x: Rows, f: int) -> Rows:
+    """Return the fenced mean with two ranges."""
+    ordered, k = np.sort(x, axis=0), min(f, (len(x) - 1) // 2)
+    low, high = ordered[k], ordered[len(x) - 1 - k]
+    fenced: Rows = np.clip(x, low - 2 * (high - low), high + 2 * (high - low)).mean(axis=0)
+    return fenced
+
+
 def choose_by_distance(x: Rows) -> Slots:
     """Return the n - f lowest scores of Krum."""
     nearest = np.sort(_distances(_gram(x)), axis=1)[:, 1 : len(x) - F - 1]
@@ -114,12 +151,17 @@ REFERENCES: dict[str, Callable[[Rows], Rows]] = {
     "multi-krum(14)+mean": lambda x: x[choose_by_distance(x)].mean(axis=0),
     "drop(3)+dnc+mean": lambda x: x[choose_by_variance(x)].mean(axis=0),
     "cosine-dnc+drop(3)+guarded-mean": lambda x: guard(x[choose_by_angle(x)]),
+    "distinct(99)+cosine-filter(3)+drop(3)+fenced-mean(2)": lambda x: fence(x[choose_by_spread(x)], count_once(x)[1]),
 }
 """The float form of a rule of the ledger."""
 CHOICES: dict[str, tuple[str, Callable[[Rows], Slots]]] = {
     "multi-krum(14)+mean": ("multi-krum(14)+mean", choose_by_distance),
     "drop(3)+dnc+mean": ("drop(3)+dnc+mean", choose_by_variance),
     "cosine-dnc+drop(3)+guarded-mean": ("cosine-dnc+drop(3)+mean", choose_by_angle),
+    "distinct(99)+cosine-filter(3)+drop(3)+fenced-mean(2)": (
+        "distinct(99)+cosine-filter(3)+drop(3)+mean",
+        choose_by_spread,
+    ),
 }
 """Of rules that choose: the composition whose choice is compared, and its float form."""
 

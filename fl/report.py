@@ -27,7 +27,7 @@ def print_result(script: Script, result: RunResult, *, fmt: str, fresh: bool) ->
     Args: fresh: whether every step was taken now; times of a resumed run mean nothing.
     """
     if fmt == "table":
-        label = script.run.rule.label
+        label = script.run.rule.caption
         accuracies = [f"accuracy {name}" for name in (label, *result.twins)]
         rows = [_describe_for_people(label, result, item) for item in result.rounds]
         print_rows("run", rows, fmt=fmt, columns=(*_BEFORE, *accuracies, *_AFTER))

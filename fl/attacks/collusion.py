@@ -184,10 +184,14 @@ class Clones(Attack):
 
     def poison_cohort(self, own: Deltas, cohort: Cohort) -> Deltas:
         """Return the first one's update for all."""
-        clones = np.tile(own[0], (len(own), 1))
-        noise = make_generator(own[0]).standard_normal(own.shape) * (self.noise * own[0].std())
-        sent: Deltas = (clones + noise).astype(np.float32)
-        return sent
+        return _disguise(np.tile(own[0], (len(own), 1)), self.noise)
+
+
+def _disguise(updates: Deltas, noise: float) -> Deltas:
+    """Return equal updates, each with noise of its own, its standard deviation in that of the update."""
+    drawn = make_generator(updates[0]).standard_normal(updates.shape) * (noise * updates[0].std())
+    sent: Deltas = (updates + drawn).astype(np.float32)
+    return sent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,10 +200,19 @@ class Adaptive(Attack):
 
     Directions are the reversed mean, its signs, the reversed spread and the attackers' own update. Shejwalkar and
     Houmansadr 2021 (AGR-tailored), NDSS; Fang et al. 2020, arXiv:1911.11815.
+
+    Raises:
+        UsageError: the noise is negative or not finite.
     """
 
     name: ClassVar[str] = "adaptive"
     colludes: ClassVar[bool] = True
+
+    noise: float = 0.0
+    """Of each update's own, in standard deviations of the update: against rules that know copies."""
+
+    def __post_init__(self) -> None:
+        _verify_strength(self.noise)
 
     def poison_cohort(self, own: Deltas, cohort: Cohort) -> Deltas:
         """Return the most harmful of all tries."""
@@ -208,7 +221,11 @@ class Adaptive(Attack):
         signs = -np.sign(mean) * np.float32(length / math.sqrt(len(mean)))
         best, worst = own, -1.0
         for direction in (-mean, signs, -spread, own.mean(axis=0) - mean):
-            tried = find_strongest(lambda s, p=direction: _repeat(mean + np.float32(s) * p, own), cohort)  # type: ignore[misc]
+
+            def make(strength: float, along: Vector = direction) -> Deltas:
+                return _disguise(_repeat(mean + np.float32(strength) * along, own), self.noise)
+
+            tried = find_strongest(make, cohort)
             moved = cohort.aggregate(np.concatenate([cohort.honest, tried]))
             damage = float(np.linalg.norm(moved - mean))
             if damage > worst:

@@ -353,8 +353,8 @@ class Federation:
         accuracies, seconds = {}, {}
         for rule in self.script.compare:
             started = time.perf_counter()
-            accuracies[rule.label] = self.run_twin(rule).accuracies
-            seconds[rule.label] = time.perf_counter() - started
+            accuracies[rule.caption] = self.run_twin(rule).accuracies
+            seconds[rule.caption] = time.perf_counter() - started
         return accuracies, seconds
 
     def run_twin(self, rule: RuleSection) -> PlainRun:

@@ -25,6 +25,7 @@ RULES = (
     "drop(3)+dnc+nnm+trimmed-mean",
     "cosine-dnc+drop(3)+guarded-mean",
     "cosine-dnc+drop(3)+dnc+guarded-mean",
+    "distinct(99)+cosine-filter(3)+drop(3)+fenced-mean(2)",
 )
 """Client 1, the reference of `trust`, is honest."""
 
@@ -43,8 +44,13 @@ UNTARGETED = (
     "mimic",
     "free-ride-zero",
     "adaptive",
+    "sign-flip(factor=1)",
+    "mimic+clones(noise=0.3)",
+    "ipm(strength=0.5)+clones(noise=0.3)",
+    "adaptive(noise=0.3)",
 )
-"""Strength 0 optimises it against the rule; `adaptive` optimises the direction as well."""
+"""Strength 0 optimises it against the rule; `adaptive` optimises the direction as well. The last four go around what
+the default looks for: lengths, and copies."""
 
 TEXTBOOK_BACKDOORS = ("backdoor", "backdoor+clones", "backdoor+scaling(factor=10)")
 """Alone, as Sybils, as model replacement: the three that most papers have."""

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 AUTO = "auto"
-AUTO_STAGES = "cosine-dnc+drop(3)+guarded-mean"
+AUTO_STAGES = "distinct(99)+cosine-filter(3)+drop(3)+fenced-mean(2)"
 """The default: in the matrix of docs/robustness.md."""
 
 

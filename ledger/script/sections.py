@@ -10,6 +10,7 @@ from pydantic.json_schema import WithJsonSchema
 
 from ledger import spec
 from ledger.errors import UsageError
+from ledger.script.automatic import AUTO, AUTO_STAGES
 from ledger.spec import narrow
 from ledger.suggestions import suggest
 from ledger.units import AMOUNT_PATTERN, parse_wei
@@ -136,6 +137,11 @@ class RuleSection(Section):
             return str(self.composition)
         numbers = [str(n) for n in (self.trim, self.f, self.select) if n is not None]
         return f"{self.name}({', '.join(numbers)})" if numbers else self.name
+
+    @property
+    def caption(self) -> str:
+        """The label, short enough for a column: `auto(3)` for the default."""
+        return f"{AUTO}({self.f})" if self.name == AUTO_STAGES else self.label
 
 
 class RunSection(Section):

@@ -14,6 +14,7 @@ from fl.demo import make_script, parse_attack
 from ledger import devnet
 from ledger.errors import NotFoundError, ScriptError, UsageError
 from ledger.script import parse_script
+from ledger.script.automatic import AUTO_STAGES
 
 
 @pytest.fixture
@@ -64,8 +65,12 @@ def test_demo_never_empties_a_folder_of_something_else(cli: Cli, tmp_path: Path)
 def test_demo_script_is_the_story_that_was_asked_for() -> None:
     text = make_script(rounds=5, clients=10, attack="sign-flip:3", seed=7)
     script = parse_script(text.encode(), name="demo.yaml")
-    assert script.run.rule.label == "trimmed-mean(3)" and script.compare[0].name == "mean"
+    assert script.run.rule.label == f"{AUTO_STAGES}@3" and script.run.rule.caption == "auto(3)"
+    assert script.compare[0].name == "mean"
     assert script.events[0].targets == (1, 2, 3) and script.events[0].span == (1, None)
+    text = make_script(rounds=5, clients=10, attack="sign-flip:3", seed=7, dishonest=True)
+    lying = parse_script(text.encode(), name="demo.yaml")
+    assert lying.run.rule.label == "trimmed-mean(3)", "a court must be able to judge it"
     honest = parse_script(make_script(rounds=1, clients=2, attack="none", seed=0).encode(), name="demo.yaml")
     assert honest.events == () and honest.run.rule.name == "mean"
 

@@ -34,7 +34,7 @@ def test_init_refuses_a_folder_with_a_project(cli: Cli, in_project: Project) -> 
 
 def test_script_check_prints_digest_and_rule(cli: Cli, in_project: Project) -> None:
     data = cli("script", "check", "quickstart.yaml", "--format", "json").json["data"]
-    assert data["rule"] == "mean" and data["clients"] == 4
+    assert data["rule"].endswith("fenced-mean(2)@1") and data["clients"] == 4
     assert data["digest"] == "0x" + load_script("quickstart.yaml").digest().hex()
 
 

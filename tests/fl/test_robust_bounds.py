@@ -13,6 +13,7 @@ import pytest
 
 from ledger import spec
 from ledger.aggregation.compositions import aggregate_composed, choose_updates
+from ledger.script.automatic import AUTO_STAGES
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 KAPPA: dict[str, Any] = runpy.run_path(str(BENCHMARKS / "kappa.py"))
@@ -56,7 +57,7 @@ def test_integers_choose_whom_floats_choose() -> None:
             assert chosen == choose(values.astype(np.float64)).tolist(), text
 
 
-@pytest.mark.parametrize("rule", ["trimmed-mean", "nnm+trimmed-mean", "cosine-dnc+drop(3)+guarded-mean"])
+@pytest.mark.parametrize("rule", ["trimmed-mean", "nnm+trimmed-mean", "cosine-dnc+drop(3)+guarded-mean", AUTO_STAGES])
 def test_integers_are_floats_rounded(rule: str) -> None:
     draw = np.random.default_rng(4)
     values = np.rint(draw.normal(900, 4000, (20, 60))).astype(np.int32)
