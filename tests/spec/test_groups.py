@@ -86,6 +86,8 @@ def test_a_client_masks_with_members_of_its_group_alone() -> None:
     for owner in (3, 9):  # of another group, and of none
         with pytest.raises(spec.NotCanonical, match="outside of its group"):
             spec.verify_peers(owner, lines, groups)
+    with pytest.raises(spec.NotCanonical, match="outside of its group"):
+        spec.verify_peers(9, lines[:1], groups)  # nobody's peer, and in no group
 
 
 # --------------------------------------------------------------------------------------------------------- their means
@@ -120,7 +122,8 @@ def test_a_group_with_fewer_updates_than_the_term_allows_has_no_mean_and_one_wit
     assert spec.compute_group_means(rows, [2, 4, 6], [], groups, term) == {1: [40]}
     for function in (spec.compute_group_means, compute_group_means):
         with pytest.raises(spec.RuleNotApplicable, match="sum of group 2"):
-            function(np.array([*rows, [30]], dtype=np.int32), [2, 4, 6, 3], [], groups, term)  # type: ignore[operator]
+            few = np.array([*rows, [30], [50]], dtype=np.int32)
+            function(few, [2, 4, 6, 3, 5], [], groups, term)  # type: ignore[operator]
 
 
 # -------------------------------------------------------------------------------------------------------- masks in AES
