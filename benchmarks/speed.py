@@ -164,7 +164,7 @@ def measure_encoding() -> dict[str, Any]:
             "commit: root over leaves of 1 KiB": lambda: compute_vector_root(values, 8),
             "store: identify, write, flush to disk": put,
         }
-        timings = {name: asdict(measure(work, calls=5)) for name, work in steps.items()}
+        timings = {name: asdict(measure(work, calls=15)) for name, work in steps.items()}
     return {"d": d, "hash": asdict(measure(lambda: hashlib.sha256(payload).digest(), calls=5)), "steps": timings}
 
 

@@ -14,6 +14,8 @@ if TYPE_CHECKING:  # the command line starts without numpy
     import numpy as np
     from numpy.typing import NDArray
 
+    from ledger.spec import Bytes
+
     Int32Array = NDArray[np.int32]
 
 MIN_ENTRIES = 1 << 19
@@ -67,6 +69,9 @@ class Kernels(Protocol):
 
         Args: prefix: one byte. data: a whole number of chunks, contiguous bytes.
         """
+
+    def hash_pieces(self, pieces: Sequence[Bytes]) -> list[bytes] | None:
+        """Return the SHA-256 of every piece. Args: pieces: at least one, wherever each of them is."""
 
 
 Load = Callable[[], Kernels | None]

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from fl.kernels import coordinates, gram, lanes, masks, mixing, sha256
 from ledger.aggregation.blocks import Int32Array
 from ledger.mapped import iter_parts
+from ledger.spec import Bytes
 
 _MAX_EXACT = 1 << 53
 """Doubles hold every integer up to here."""
@@ -92,17 +93,34 @@ class CompiledKernels:
             return None
         source = np.frombuffer(data, dtype=np.uint8)
         digests = np.empty(count * _DIGEST_BYTES, dtype=np.uint8)
-        call = sha256.compile_hashing(prefix[0], chunk_bytes).call
+        call = sha256.compile_hashing(prefix, chunk_bytes).call
 
         def work(start: int, stop: int) -> None:
             # The last step goes over chunks that the one before may have done already.
             for first, last in ((start, stop - (stop - start) % sha256.LANES), (stop - sha256.LANES, stop)):
-                call(
-                    source.ctypes.data + first * chunk_bytes, last - first, digests.ctypes.data + first * _DIGEST_BYTES
-                )
+                chunks, target = source.ctypes.data + first * chunk_bytes, digests.ctypes.data + first * _DIGEST_BYTES
+                call(chunks, last - first, target, chunk_bytes)
 
         _share(work, count, least=max(sha256.LANES, _SHARE_BYTES // chunk_bytes))
         return digests.tobytes()
+
+    def hash_pieces(self, pieces: Sequence[Bytes]) -> list[bytes] | None:
+        """Return the digests, or None: no SHA instructions, fewer than two pieces, or pieces that differ in length."""
+        size = len(pieces[0])
+        if not sha256.is_supported() or len(pieces) < sha256.LANES or any(len(piece) != size for piece in pieces):
+            return None
+        addresses = [np.frombuffer(piece, dtype=np.uint8).ctypes.data for piece in pieces]
+        digests = np.empty((len(pieces), _DIGEST_BYTES), dtype=np.uint8)
+        call = sha256.compile_hashing(b"", size).call
+
+        def work(start: int, stop: int) -> None:
+            for pair in range(start, stop):
+                first = min(sha256.LANES * pair, len(pieces) - sha256.LANES)  # the last may be done twice
+                a, b = addresses[first : first + sha256.LANES]
+                call(a, sha256.LANES, digests[first:].ctypes.data, b - a)
+
+        _share(work, -(-len(pieces) // sha256.LANES), least=max(1, _SHARE_BYTES // (sha256.LANES * size)))
+        return [digest.tobytes() for digest in digests]
 
 
 def _reduce(

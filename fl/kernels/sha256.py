@@ -70,18 +70,19 @@ def is_supported() -> bool:
 
 
 @cache
-def compile_hashing(prefix: int, chunk_bytes: int) -> Compiled:
-    """Return a function (data, count, out) that writes sha256(prefix | chunk), 32 bytes, of every chunk.
+def compile_hashing(prefix: bytes, chunk_bytes: int) -> Compiled:
+    """Return a function (data, count, out, stride) that writes sha256(prefix | chunk), 32 bytes, of every chunk.
 
-    Args: prefix: one byte. chunk_bytes: at least 1. count, when called: a multiple of LANES.
+    Args: prefix: one byte or none. chunk_bytes: at least 1. When called, count: a multiple of LANES; stride: bytes from
+    the beginning of one chunk to that of the next, any.
     """
-    function, builder = start_function(I8.as_pointer(), I64, I8.as_pointer())
-    data, count, out = function.args
+    function, builder = start_function(I8.as_pointer(), I64, I8.as_pointer(), I64)
+    data, count, out, stride = function.args
     tails = [_make_tail(builder, prefix, chunk_bytes) for _ in range(LANES)]
 
     def visit(index: Any, _: Values) -> Values:
         numbers = [builder.add(index, ir.Constant(I64, lane)) for lane in range(LANES)]
-        chunks = [builder.gep(data, [builder.mul(i, ir.Constant(I64, chunk_bytes))]) for i in numbers]
+        chunks = [builder.gep(data, [builder.mul(i, stride)]) for i in numbers]
         states = _hash(builder, prefix, chunk_bytes, chunks, tails)
         for number, state in zip(numbers, states, strict=True):
             _store_digest(builder, state, builder.gep(out, [builder.mul(number, ir.Constant(I64, 32))]))
@@ -89,40 +90,40 @@ def compile_hashing(prefix: int, chunk_bytes: int) -> Compiled:
 
     count_up(builder, ir.Constant(I64, 0), count, LANES, visit)
     builder.ret_void()
-    return Compiled(builder.module, ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p)
+    return Compiled(builder.module, ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p, ctypes.c_int64)
 
 
-def _split(chunk_bytes: int) -> tuple[int, int, int]:
+def _split(prefix: bytes, chunk_bytes: int) -> tuple[int, int, int]:
     """Return the whole blocks of prefix | chunk, the chunk's bytes after them, and the blocks of the tail."""
-    whole = (1 + chunk_bytes) // _BLOCK
-    rest = (1 + chunk_bytes) % _BLOCK if whole else chunk_bytes
-    used = rest if whole else rest + 1
+    whole = (len(prefix) + chunk_bytes) // _BLOCK
+    rest = (len(prefix) + chunk_bytes) % _BLOCK if whole else chunk_bytes
+    used = rest if whole else rest + len(prefix)
     return whole, rest, -(-(used + 1 + _LENGTH) // _BLOCK)
 
 
-def _make_tail(builder: ir.IRBuilder, prefix: int, chunk_bytes: int) -> Any:
+def _make_tail(builder: ir.IRBuilder, prefix: bytes, chunk_bytes: int) -> Any:
     """Return memory for the last blocks of a chunk: padding and length are there, the chunk's last bytes will be."""
-    whole, rest, blocks = _split(chunk_bytes)
-    lead = b"" if whole else bytes([prefix])
+    whole, rest, blocks = _split(prefix, chunk_bytes)
+    lead = b"" if whole else prefix
     padded = (lead + bytes(rest) + b"\x80").ljust(blocks * _BLOCK - _LENGTH, b"\0")
-    padded += (8 * (1 + chunk_bytes)).to_bytes(_LENGTH, "big")
+    padded += (8 * (len(prefix) + chunk_bytes)).to_bytes(_LENGTH, "big")
     memory = builder.alloca(ir.ArrayType(I8, len(padded)))
     memory.align = 64
     builder.store(ir.Constant(ir.ArrayType(I8, len(padded)), bytearray(padded)), memory)
     return builder.bitcast(memory, I8.as_pointer())
 
 
-def _hash(builder: ir.IRBuilder, prefix: int, chunk_bytes: int, chunks: Values, tails: Values) -> list[Values]:
-    whole, rest, blocks = _split(chunk_bytes)
+def _hash(builder: ir.IRBuilder, prefix: bytes, chunk_bytes: int, chunks: Values, tails: Values) -> list[Values]:
+    whole, rest, blocks = _split(prefix, chunk_bytes)
     states: list[Values] = [list(_START) for _ in chunks]
     if whole:
         states = _compress(builder, states, [_load_first(builder, prefix, chunk) for chunk in chunks])
     if whole > 1:
-        states = _repeat(builder, states, chunks, whole)
+        states = _repeat(builder, states, chunks, whole, len(prefix))
     copy = declare(builder, "llvm.memcpy.p0.p0.i64", VOID, I8.as_pointer(), I8.as_pointer(), I64, ir.IntType(1))
     for tail, chunk in zip(tails, chunks, strict=True):
         source = builder.gep(chunk, [ir.Constant(I64, chunk_bytes - rest)])
-        target = builder.gep(tail, [ir.Constant(I64, 0 if whole else 1)])
+        target = builder.gep(tail, [ir.Constant(I64, 0 if whole else len(prefix))])
         copy([target, source, ir.Constant(I64, rest), ir.Constant(ir.IntType(1), 0)])
     for block in range(blocks):
         addresses = [builder.gep(tail, [ir.Constant(I64, block * _BLOCK)]) for tail in tails]
@@ -130,11 +131,11 @@ def _hash(builder: ir.IRBuilder, prefix: int, chunk_bytes: int, chunks: Values, 
     return states
 
 
-def _repeat(builder: ir.IRBuilder, states: list[Values], chunks: Values, whole: int) -> list[Values]:
+def _repeat(builder: ir.IRBuilder, states: list[Values], chunks: Values, whole: int, lead: int) -> list[Values]:
     """Return the states after blocks 1 to whole - 1, in a loop."""
 
     def visit(block: Any, halves: Values) -> Values:
-        at = builder.sub(builder.mul(block, ir.Constant(I64, _BLOCK)), ir.Constant(I64, 1))
+        at = builder.sub(builder.mul(block, ir.Constant(I64, _BLOCK)), ir.Constant(I64, lead))
         words = [_load_words(builder, builder.gep(chunk, [at])) for chunk in chunks]
         return [half for state in _compress(builder, _pair(halves), words) for half in state]
 
@@ -152,10 +153,12 @@ def _load_words(builder: ir.IRBuilder, address: Any) -> Values:
     return [_swap_bytes(builder, vector) for vector in vectors]
 
 
-def _load_first(builder: ir.IRBuilder, prefix: int, chunk: Any) -> Values:
-    """Return the words of prefix | the chunk's first 63 bytes."""
+def _load_first(builder: ir.IRBuilder, prefix: bytes, chunk: Any) -> Values:
+    """Return the words of prefix | the chunk's first bytes, 64 in all."""
+    if not prefix:
+        return _load_words(builder, chunk)
     head = load_vector(builder, chunk, I8, 16)
-    lead = builder.shuffle_vector(head, constants(I8, [prefix] * 16), constants(I32, [16, *range(15)]))
+    lead = builder.shuffle_vector(head, constants(I8, [prefix[0]] * 16), constants(I32, [16, *range(15)]))
     rest = [load_vector(builder, builder.gep(chunk, [ir.Constant(I64, 16 * i - 1)]), I8, 16) for i in range(1, 4)]
     return [_swap_bytes(builder, vector) for vector in (lead, *rest)]
 

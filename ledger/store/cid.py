@@ -5,9 +5,11 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
+from ledger import kernels
 from ledger.errors import NotAContentId
 from ledger.spec import Bytes
 
@@ -44,6 +46,13 @@ class Cid:
     def of(cls, block: Bytes, codec: Codec = Codec.RAW) -> Cid:
         """Return the identifier of a block."""
         return cls(codec=codec, digest=hashlib.sha256(block).digest())
+
+    @classmethod
+    def of_all(cls, blocks: Sequence[Bytes]) -> list[Cid]:
+        """Return the identifiers of raw blocks, many of them faster together than one by one."""
+        fast = kernels.find_for_bytes(sum(map(len, blocks)))
+        digests = None if fast is None else fast.hash_pieces(blocks)
+        return [cls(codec=Codec.RAW, digest=digest) for digest in digests] if digests else list(map(cls.of, blocks))
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Cid:

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 
 from ledger.errors import NotAContentId, NotCanonical, Oversized, WrongLength
 from ledger.spec import Bytes
@@ -22,6 +23,7 @@ from ledger.store.varint import decode_varint, encode_varint
 PROFILE = "unixfs-v1 cid-v1 raw-leaves sha2-256 chunk-262144 balanced-174"
 CHUNK_BYTES = 262_144
 WIDTH = 174
+_GROUP = 32  # leaves that are hashed together: 8 MiB
 MAX_BLOCK_BYTES = 2 * 1024 * 1024  # what bitswap carries; nothing larger is read into memory
 NO_LIMIT = 2**63 - 1  # for what is bounded by the disk it already lies on
 
@@ -81,15 +83,16 @@ class Subtree:
 
 
 def add_file(chunks: Iterable[Bytes], put_block: PutBlock, shape: Shape = DEFAULT_SHAPE) -> Subtree:
-    """Store a file and return its root; holds at most `width` links a layer in memory.
+    """Store a file and return its root; holds at most `width` links a layer and a group of leaves in memory.
 
     Args: chunks: the file in pieces of chunk_bytes, the last one shorter. put_block: keeps one block.
     """
     layers: list[list[Subtree]] = [[]]
-    for chunk in _at_least_one(chunks):
-        cid = Cid.of(chunk)
-        put_block(cid, chunk)
-        _append(layers, 0, Subtree(cid=cid, size_bytes=len(chunk), dag_bytes=len(chunk)), put_block, shape)
+    pending = _at_least_one(chunks)
+    while group := list(islice(pending, _GROUP)):
+        for cid, chunk in zip(Cid.of_all(group), group, strict=True):
+            put_block(cid, chunk)
+            _append(layers, 0, Subtree(cid=cid, size_bytes=len(chunk), dag_bytes=len(chunk)), put_block, shape)
     height = 0
     while height < len(layers) - 1 or len(layers[height]) > 1:
         _close_group(layers, height, put_block, shape)

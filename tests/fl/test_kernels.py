@@ -22,6 +22,8 @@ from fl.speed.timing import measure
 from ledger import aggregation, commitments, spec
 from ledger import kernels as registry
 from ledger.aggregation import distances
+from ledger.store import unixfs
+from ledger.store.content import chunks_of
 
 ROOT = Path(__file__).parents[2]
 B, MAX, MIN = spec.MAX_BOUND, spec.INT32_MAX, spec.INT32_MIN
@@ -196,6 +198,29 @@ def test_digests_are_hashlibs(prefix: int, chunk_bytes: int) -> None:
     got = KERNELS.hash_chunks(bytes([prefix]), memoryview(data), chunk_bytes)
     chunks = [data[i : i + chunk_bytes] for i in range(0, len(data), chunk_bytes)]
     assert got == b"".join(hashlib.sha256(bytes([prefix]) + chunk).digest() for chunk in chunks)
+
+
+@pytest.mark.skipif(not sha256.is_supported(), reason="this processor has no SHA instructions")
+@pytest.mark.parametrize("size", [1, 55, 56, 63, 64, 65, 119, 120, 128, 1000])
+@pytest.mark.parametrize("count", [2, 3, 8])
+def test_pieces_that_lie_anywhere_are_hashed_as_hashlib_does(size: int, count: int) -> None:
+    data = np.random.default_rng(size).bytes(3 * count * size)
+    starts = np.random.default_rng(count).permutation(3 * count)[:count] * size
+    pieces = [memoryview(data)[start : start + size] for start in starts]
+    assert KERNELS.hash_pieces(pieces) == [hashlib.sha256(piece).digest() for piece in pieces]
+
+
+def test_pieces_of_different_lengths_and_single_ones_are_left_to_hashlib() -> None:
+    assert KERNELS.hash_pieces([b"a"]) is None
+    assert KERNELS.hash_pieces([b"a", b"bc"]) is None
+
+
+@pytest.mark.parametrize("size", [0, 5, 3 << 18, (3 << 18) + 1, (40 << 18) + 7])
+def test_identifiers_are_the_same_with_and_without_kernels(size: int) -> None:
+    data = np.random.default_rng(1).bytes(size)
+    want = unixfs.add_file(chunks_of(data), lambda cid, block: None)
+    with use_compiled_kernels():
+        assert unixfs.add_file(chunks_of([data[:60], data[60:]]), lambda cid, block: None) == want
 
 
 @pytest.mark.parametrize("size", [0, 1, 7, 8, 9, 16, 17, 64, 100, 129])

@@ -79,7 +79,7 @@ def test_a_file_comes_back_and_its_root_states_its_sizes(data: bytes, shape: Sha
     assert dict(unixfs.walk_distinct(tree.cid, blocks.__getitem__, 400, shape)) == blocks
 
 
-def test_only_one_piece_a_layer_is_held_while_a_file_is_added() -> None:
+def test_only_a_few_pieces_are_held_while_a_file_is_added() -> None:
     pieces = 3 * 174 + 5
     pulled = put = 0
 
@@ -92,7 +92,7 @@ def test_only_one_piece_a_layer_is_held_while_a_file_is_added() -> None:
     def keep(cid: Cid, block: bytes) -> None:
         nonlocal put
         put += cid.codec is Codec.RAW
-        assert pulled - put <= 0
+        assert pulled - put < 32, "pieces that are hashed together"
 
     unixfs.add_file(pull(), keep)  # type: ignore[arg-type]
     assert put == pieces
