@@ -25,7 +25,7 @@ def test_defended_every_single_bit_flip_of_every_message_of_a_round_is_refused(w
         bits[message.kind] = len(message.bits)
         ignored[message.kind] = len(outcome.ignored)
     assert {kind: count for kind, count in ignored.items() if count} == {"list of publications": 3 * REASON_BITS}
-    assert len(bits) == 30 and sum(bits.values()) > 60_000
+    assert len(bits) == 31 and sum(bits.values()) > 60_000
 
 
 def test_a_node_refuses_flipped_transactions_as_the_judge_does(world: World) -> None:

@@ -8,7 +8,9 @@ passes between parties and what lies in stores.
 from __future__ import annotations
 
 import hashlib
+import struct
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -18,7 +20,7 @@ from eth_utils.crypto import keccak
 from ledger_world import ETHER, UNAVAILABLE, StagedRound, World, make_key
 from masked_maker import MaskedMaker
 from masked_rounds import make_round
-from round_maker import DOMAIN, RoundMaker, fetched
+from round_maker import DOMAIN, LAYOUT, SIZE, RoundMaker, fetched, update_values
 
 from ledger import artifacts, availability, commitments, signing, spec
 from ledger.audit import is_published, judge_update
@@ -30,6 +32,7 @@ from ledger.evidence import rlp
 from ledger.history import raw_cid, to_cid
 from ledger.records import RoundRecord
 from ledger.sealed_updates import open_update, seal_update
+from ledger.spec import narrow
 from ledger.spec.audience import Envelope, Reader
 from ledger.statements import (
     Signed,
@@ -55,6 +58,7 @@ def list_messages(world: World) -> Iterator[Message]:
     yield from play_listed_round(world)
     yield from list_transactions(world)
     yield from list_masked_messages()
+    yield make_narrow_update()
     yield make_sealed_update()
 
 
@@ -299,7 +303,17 @@ def _read_reveals(data: bytes, tables: dict[int, Sequence[spec.SeedLine]]) -> li
     return reveals
 
 
-# ----------------------------------------------------------------------------------------------------------- encryption
+# --------------------------------------------------------------------------------------------- other forms of an update
+
+
+def make_narrow_update() -> Message:
+    """Return an update with 16 bits a coordinate."""
+    maker = RoundMaker()
+    record = replace(maker.record(), layout=replace(LAYOUT, terms=((narrow.TERM, narrow.TEXT),)))
+    header = replace(maker.header(spec.Kind.UPDATE, 2), kind=spec.Kind.NARROW)
+    update = spec.encode_vector(header, struct.pack(f"<{SIZE}h", *update_values(2)))
+    member = record.members[0]
+    return reading("narrow update", update, lambda data: judge_update(record, member, fetched(data))[1].tobytes())
 
 
 def make_sealed_update() -> Message:
