@@ -11,8 +11,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
-import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +19,7 @@ from typing import Any
 os.environ.update(dict.fromkeys(("MKL_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1"))
 
 import numpy as np
+from machine import describe_machine
 
 from fl.privacy.homomorphic.parties import KeyHolder, Setting
 from ledger.aggregation import ciphertexts, lattice
@@ -44,10 +43,7 @@ def main() -> None:
     updates = generator.integers(-BOUND, BOUND + 1, (args.clients, args.size)).astype(np.int32)
     document = {
         "command": f"benchmarks/homomorphic.py --clients {args.clients} --size {args.size} --write",
-        "commit": subprocess.run(
-            ["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True
-        ).stdout.strip(),
-        "host": f"{platform.machine()}, {os.cpu_count()} CPUs, Python {platform.python_version()}",
+        **describe_machine(),
         "seed": SEED,
         "clients": args.clients,
         "size": args.size,

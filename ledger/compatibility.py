@@ -243,6 +243,48 @@ PAIRS = (
         ),
     ),
     Pair(
+        first="homomorphic encryption",
+        second="secure aggregation",
+        answer=Answer.NO,
+        why="either hides single updates from everybody; inside ciphertexts masks would hide nothing more, and every "
+        "client would be needed for both",
+        nearest="masking where clients come and go, homomorphic where all stay to the end",
+        applies=lambda c: bool(c.homomorphic) and c.masked,
+    ),
+    Pair(
+        first="homomorphic encryption",
+        second="attestors of availability",
+        answer=Answer.NO,
+        why="attestors judge and open leaves of updates, and a ciphertext has none that a court could read",
+        nearest="no section availability: who published nothing is left out, and the round is run again",
+        applies=lambda c: bool(c.homomorphic) and c.certified,
+    ),
+    Pair(
+        first="homomorphic encryption",
+        second="mean",
+        answer=Answer.PARTLY,
+        why="the sum is all that anybody sees, so nobody sees who poisons it, and one long update decides the model",
+        nearest="masking in groups, with a rule across the groups",
+        applies=lambda c: bool(c.homomorphic) and c.averages and c.f > 0,
+    ),
+    Pair(
+        first="homomorphic encryption",
+        second="clients that come and go",
+        answer=Answer.PARTLY,
+        why="the key is shared n of n: one client that is gone costs the attempt, and the round is run again, with "
+        "new keys, without it",
+        nearest="secure aggregation, which goes on without them",
+        applies=lambda c: bool(c.homomorphic),
+    ),
+    Pair(
+        first="homomorphic encryption",
+        second="noise in shares, plain mean",
+        answer=Answer.YES,
+        why="every share of the noise is in the sum, since a sum without everybody is not decrypted",
+        nearest="",
+        applies=lambda c: bool(c.homomorphic) and c.noise == "distributed" and c.averages,
+    ),
+    Pair(
         first="updates encrypted to an audience",
         second="secure aggregation or homomorphic encryption",
         answer=Answer.NO,

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ledger.chain.network import Deployment, Network
 
 FILE_NAME = "fedtrail.toml"
-TEMPLATES = ("quickstart", "hospitals", "attack", "masked", "grouped", "private", "encrypted")
+TEMPLATES = ("quickstart", "hospitals", "attack", "masked", "grouped", "private", "encrypted", "homomorphic")
 """Round scripts that `Project.create` can write."""
 
 _NETWORK_TYPES: dict[str, type] = {

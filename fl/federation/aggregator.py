@@ -15,7 +15,7 @@ from fl.workload import Vector
 from ledger import commitments, spec
 from ledger.aggregation import aggregate, apply_model_step, compute_aux
 from ledger.audit import aggregate_masked, is_published, judge_cohort, judge_update, read_seed_table, reason_of
-from ledger.audit.decryption import judge_encrypted
+from ledger.audit.decryption import UNDECRYPTED, judge_encrypted
 from ledger.errors import (
     BlobCorrupt,
     ChainError,
@@ -153,8 +153,8 @@ def propose(
     """Aggregate, store the results, propose their roots; return the next model, None when the quorum is not met.
 
     A round without quorum is abandoned; one in accumulated mode, whose clients the ledger has not counted, is left to
-    expire. So is one whose masks cannot be removed, or whose sum cannot be decrypted, although it has its quorum.
-    Args: masks: of a masked round. group: of a homomorphic one.
+    expire. So is one whose masks cannot be removed although it has its quorum; one whose sum cannot be decrypted is
+    abandoned without any of its updates. Args: masks: of a masked round. group: of a homomorphic one.
     """
     reveals: list[spec.Reveal] = []
     decrypted: Decrypted | None = None
@@ -169,6 +169,8 @@ def propose(
         except (UnmaskingFailed, DecryptionFailed) as error:
             silent = error.detail["silent"]
             collected = _without(collected, silent if isinstance(silent, list) else [])
+            if group is not None:  # of a sum that nobody decrypts no update is left
+                collected = _without(collected, [m.client for m in collected.members], UNDECRYPTED)
             if len(collected.members) >= collected.task.quorum:
                 return None
     excluded, party = collected.exclusions, plan.aggregator
@@ -201,9 +203,9 @@ def propose(
     return model
 
 
-def _without(collected: Collected, silent: Collection[int]) -> Collected:
-    """Return what is left without clients of whom the aggregator could not get what removes their masks."""
-    entries = [replace(e, reason=_GONE) if e.client in silent else e for e in collected.entries]
+def _without(collected: Collected, silent: Collection[int], reason: int = _GONE) -> Collected:
+    """Return what is left without clients of whom the aggregator could not get what opens the sum."""
+    entries = [replace(e, reason=reason) if e.client in silent else e for e in collected.entries]
     slots = [slot for slot, member in enumerate(collected.members) if member.client not in silent]
     return replace(
         collected,

@@ -9,8 +9,8 @@ round is over; then it is deleted, and nobody can decrypt anything of that round
 
 from __future__ import annotations
 
-import hashlib
 import json
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -54,8 +54,8 @@ class KeyGroup:
 
     @property
     def name(self) -> str:
-        """Which key it is, for notes: an update that is encrypted belongs to this one only."""
-        return hashlib.sha256(b"".join(holder.digest for holder in self.holders.values())).hexdigest()[:16]
+        """Which key of the round it is, for notes: its holders' roots are on disk until the round is over."""
+        return "-".join(str(client) for client in self.setting.holders)
 
     def get_holder(self, client: int) -> KeyHolder:
         """Return a client of the round. Raises: MaskingRefused: it has no part in the key."""
@@ -174,12 +174,16 @@ def decrypt_together(
     Args: updates: valid ones, by client. contents: where they are.
     Raises: DecryptionFailed: its `detail["silent"]` names those through whom it failed; the next attempt does without.
     """
-    missing = sorted(set(group.setting.holders) - set(updates))
+    agreed = [client for client, update in updates.items() if update.holders == _find_agreed(updates)]
+    missing = sorted(set(group.setting.holders) - set(agreed))
     if missing or not updates:
-        raise _fail(ctx, plan, missing, f"clients {missing}, who hold a part of its key, published nothing")
+        raise _fail(ctx, plan, missing, f"of clients {missing}, who hold a part of its key, there is nothing to add")
     record = load_round(ctx.chain, ctx.store, plan.round_id)
     added = add_updates(record, updates)
-    sent, limit = _ask(ctx, roster, plan, group, record, updates), added.params.share_bytes
+    limit = added.params.share_bytes
+    # What was stated counts; a run that goes on after that asks nobody again.
+    sent = {e.client: (e.share, e.signature) for e in record.list_shares() if e.share is not None}
+    sent = sent or _ask(ctx, roster, plan, group, record, updates)
     shares: dict[int, DecryptionShare] = {}
     wrong: dict[int, spec.SpecError] = {}
     for done, (client, (content, _)) in enumerate(sorted(sent.items()), start=1):
@@ -195,6 +199,11 @@ def decrypt_together(
         what = "; ".join([*told, *(error.message for error in wrong.values())])
         raise _fail(ctx, plan, sorted({*silent, *wrong}), what)
     return Decrypted(values=decrypt(added, shares), root=added.root)
+
+
+def _find_agreed(updates: Mapping[int, EncryptedUpdate]) -> tuple[tuple[int, bytes], ...]:
+    """Return the key that most updates are encrypted under, by what it is made of."""
+    return Counter(update.holders for update in updates.values()).most_common(1)[0][0]
 
 
 def _fail(ctx: Context, plan: RoundPlan, left: list[int], what: str) -> DecryptionFailed:
@@ -220,7 +229,10 @@ def _ask(
         client = party.participant
         if client in updates and client not in quiet:
             holder = group.get_holder(client)
-            data = holder.decrypt(encrypted, committed)
+            try:
+                data = holder.decrypt(encrypted, committed)
+            except (MaskingRefused, spec.SpecError):
+                continue  # to the aggregator a client that refuses is one that is gone
             if _may_answer(group, client, holder.sum_root):
                 content = to_content(ctx.store.put(data))
                 sent[client] = content, _sign_share(ctx, plan, party, content)

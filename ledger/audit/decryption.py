@@ -36,6 +36,9 @@ from ledger.spec.shares import (
     decode_share_list,
 )
 
+UNDECRYPTED = 614
+"""Reason of an update that is left out because the round's sum could not be decrypted: of an abandoned round alone."""
+
 
 @dataclass(frozen=True, slots=True)
 class EncryptedSum:

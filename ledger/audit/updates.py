@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ledger import commitments, errors, spec
 from ledger.audit.cohorts import check_cohort, read_terms
-from ledger.audit.decryption import judge_encrypted
+from ledger.audit.decryption import UNDECRYPTED, judge_encrypted
 from ledger.audit.notes import Notes, make_gap
 from ledger.errors import FedtrailError
 from ledger.records import Fetched, RoundRecord
@@ -137,6 +137,9 @@ def check_updates(notes: Notes, manifest: spec.Manifest) -> Included:
 def _take_encrypted(notes: Notes, included: Included, member: spec.Member, entry: spec.ManifestEntry) -> None:
     """Raises: as `judge_encrypted`."""
     update = judge_encrypted(notes.record, member, notes.record.updates[member.client])
+    if entry.reason == UNDECRYPTED and notes.record.proposal is None:
+        notes.attest(f"client {entry.client} was left out because the sum was not decrypted (the aggregator's word)")
+        return
     if entry.reason:
         _check_wrongly_excluded(notes, entry)
         return

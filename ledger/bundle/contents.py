@@ -12,6 +12,7 @@ from ledger.history import get_max_bytes, raw_cid, to_cid
 from ledger.layout import decode_layout
 from ledger.readers import BlobReader
 from ledger.recorded_chain import RecordedChain
+from ledger.records import read_homomorphic
 from ledger.spec import Phase
 from ledger.spec.audience import SEALED_ALLOWANCE_BYTES, TERM
 from ledger.store import Cid, Codec, unixfs
@@ -56,12 +57,15 @@ def iter_wanted(recorded: RecordedChain, task_id: int, read_manifest: ReadManife
 
 
 def _find_limits(task: spec.Task, read_manifest: ReadManifest) -> tuple[int, int]:
-    """Return the largest vector of a task, and the largest update, which may be sealed."""
-    layout, vector = read_manifest(raw_cid(task.layout_digest)), get_max_bytes(task)
+    """Return the largest vector of a task, and the largest update, which may be sealed, or a ciphertext."""
+    data, vector = read_manifest(raw_cid(task.layout_digest)), get_max_bytes(task)
     try:
-        is_sealed = layout is not None and decode_layout(layout).term(TERM) is not None
+        layout = None if data is None else decode_layout(data)
     except spec.SpecError:
-        is_sealed = False
+        layout = None
+    if (homomorphic := read_homomorphic(task, layout)) is not None:
+        return vector, homomorphic.compute_max_update_bytes(task.size, task.bound)
+    is_sealed = layout is not None and layout.term(TERM) is not None
     return vector, vector + SEALED_ALLOWANCE_BYTES * is_sealed
 
 

@@ -19,7 +19,7 @@ from ledger.records import AuditReport, Grade, RoundRecord, Verdict
 CHECK_OF_CLAUSE: Mapping[str, str] = {
     **dict.fromkeys(("1", "4"), "commitments"),
     **dict.fromkeys(("2", "3", "5", "6", "12"), "membership"),
-    **dict.fromkeys(("7", "8", "9", "11"), "replay"),
+    **dict.fromkeys(("7", "8", "9", "11", "13"), "replay"),
     "10": "lineage",
 }
 """Which check of a bundle each clause of a replay belongs to."""

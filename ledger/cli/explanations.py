@@ -43,6 +43,23 @@ _GROUPED = _MASKED | {
 }
 """The same where they are masked in groups."""
 
+_ENCRYPTED = {
+    "4": "Each of the {included} included encrypted updates decodes, names its client, this round and who holds its "
+    "key, and is byte for byte what its client committed to.",
+    "13": "All of them are encrypted under one key, that of all their authors together, and each author signed its "
+    "decryption share, with a proof that it comes from the share of the key that the author committed to.",
+    "8": "Added again, the ciphertexts are the sum that the proposal names.",
+    "7": "What these shares decrypt that sum to is the proposed aggregate, bit for bit. A replay shows that; no court "
+    "judges it.",
+    "12": "Nothing binds the round that was not judged here; no update was, since nobody sees one.",
+}
+"""The same of a round whose updates are encrypted to be added."""
+
+_CIPHERTEXTS = (
+    "That each ciphertext is made as it should be, of an update within its bound: nobody can look. One that is not may "
+    "change the sum as far as any update may."
+)
+
 _HIDDEN = "That masked updates are within their clip norm, and masked with the seeds they state: nobody can look."
 
 _NEVER = (
@@ -69,6 +86,7 @@ def explain_round(record: RoundRecord, report: AuditReport) -> Iterator[str]:
         Grade.CLAIMED: [
             "Accuracy, loss and whatever a run's script says of its purpose: nobody signed them.",
             *([_HIDDEN] if record.degree else []),
+            *([_CIPHERTEXTS] if record.homomorphic else []),
         ],
         Grade.MISSING: [f"({f.clause}) {f.error}" for f in report.findings if not f.accuses],
         "NEVER PROVEN": [_NEVER],
@@ -94,13 +112,14 @@ _MEANING = {
 def _proven(record: RoundRecord, report: AuditReport) -> Iterator[str]:
     """A check that found nothing holds, as far as it could run: those behind a failed one are not claimed."""
     failed = {finding.clause for finding in report.findings}
-    ran = set(_CHECKS) if report.verdict is Verdict.PASS else _reached(record, report, failed)
     numbers = {"committed": report.committed, "included": report.included, "excluded": len(record.exclusions)}
     told = {**numbers, "validation": _tell_validation(record, report)}
     masking = record.masking
     if masking is not None:
         told |= {"groups": masking.groups, "least": masking.least}
-    texts = _CHECKS | (_GROUPED if masking else _MASKED if record.degree else {})
+    special = _GROUPED if masking else _MASKED if record.degree else _ENCRYPTED if record.homomorphic else {}
+    texts = _CHECKS | special
+    ran = set(texts) if report.verdict is Verdict.PASS else _reached(record, report, failed)
     for clause, text in texts.items():
         absent = {"3": not record.exclusions, "5": not record.exclusions, "4": not report.included}
         empty = {**absent, "11": not record.aux}.get(clause, False)
@@ -125,11 +144,11 @@ def _reached(record: RoundRecord, report: AuditReport, failed: set[str]) -> set[
     if record.proposal is None or "2" in failed:
         return {"1", "2", "3", "5", "12"} if record.manifest.data is not None and "2" not in failed else {"1"}
     reached = {"1", "2", "3", "4", "5", "10", "12"}
-    return reached | {"6", "7", "8", "9", "11"} if any(report.aggregate_root) else reached
+    return reached | {"6", "7", "8", "9", "11", "13"} if any(report.aggregate_root) else reached
 
 
 def _attested(record: RoundRecord) -> Iterator[str]:
-    if record.proposal is not None and not record.degree:
+    if record.proposal is not None and not record.degree and record.homomorphic is None:
         yield (
             "The number of examples of each update: signed by its client"
             f", counted up to {record.task.examples_cap} by the task."

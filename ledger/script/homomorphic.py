@@ -35,6 +35,9 @@ def check_homomorphic(script: Script) -> Iterator[tuple[Place, str]]:
         yield place, f"encrypted updates can only be summed: 'run.rule.name' is {script.run.rule.name}, expected sum32"
     if script.run.dispute:
         yield ("run", "dispute"), "no court can open an encrypted update: 'run.dispute' and 'homomorphic' exclude it"
+    if script.run.commit_mode is spec.CommitMode.ACCUMULATED:
+        what = "an attempt that fails could not be abandoned, and would cost the aggregator its bond"
+        yield ("run", "mode"), f"'run.mode' is accumulated: {what}"
     if not MIN_CLIENTS <= count <= MAX_CLIENTS:
         allowed = f"{MIN_CLIENTS} to {MAX_CLIENTS} clients"
         yield place, f"'clients.count' is {count}: {allowed} hide in a sum, and fit a key"

@@ -34,6 +34,7 @@ PAGES = (
     "keys.md",
     "encryption.md",
     "secure-aggregation.md",
+    "homomorphic.md",
 )
 STATUS = {"bundle.md": {5: 8}, "encryption.md": {6: 8}}
 """Exit status of a page's n-th command, from 0, where it is not 0: a public bundle leaves updates open, and so does
@@ -68,7 +69,7 @@ class Session:
             },
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=300,
         )
         if key := re.search(r"^public key\s+(\w+)$", done.stdout, re.MULTILINE):
             self.values["KEY"] = key[1]
