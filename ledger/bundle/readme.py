@@ -22,7 +22,7 @@ or with fedtrail, which also shows what is in it:
     fedtrail bundle show NAME.ftb.zip
 
 Get verify.py and its parts verify_*.py, which lie beside it, from a source that you trust rather than from here, where
-they could have been changed with the rest. What is checked, and in which order to read them, is at the top of verify.py.
+they could have been changed with the rest. What is checked, and in which order to read them, is at its top.
 trust.toml is yours: a block hash from your own node, or the keys of witnesses. Without it a bundle can only be
 CONSISTENT: it agrees with itself, and with whatever chain it was made of.
 
