@@ -48,7 +48,11 @@ def register(root: LazyGroup) -> None:
     }
     root.extend("", firsts)
     speed = LazyCommand("fl.speed.command:speed", "Measure rules and trees against what this machine can do at all.")
-    root.extend("bench", {"speed": speed})
+    scale = {
+        "gas": LazyCommand("fl.scale.command:gas", "Measure the gas of a round's transactions beside their floor."),
+        "scale": LazyCommand("fl.scale.command:scale", "Measure what the ledger takes of rounds of many clients."),
+    }
+    root.extend("bench", {"speed": speed, **scale})
     commands = {
         "start": LazyCommand("fl.commands:start", "Run a round script on the project's network."),
         "resume": LazyCommand("fl.commands:resume", "Go on with a run that was interrupted."),

@@ -8,6 +8,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from ledger import errors, spec
 from ledger.layout import Layout
@@ -49,7 +50,7 @@ def ignore_progress(done: float, total: float, text: str) -> None:
     del done, total, text
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)  # no slots: cached properties need a place
 class RoundRecord:
     """Everything about one round that a replay needs."""
 
@@ -133,7 +134,7 @@ class RoundRecord:
     opening_hash: bytes = spec.ZERO_DIGEST
     """Hash of the block in which the round was opened: of it follow the groups of masked clients."""
 
-    @property
+    @cached_property
     def members(self) -> tuple[spec.Member, ...]:
         """The commitment that counts of every client, in rising client id."""
         arrived = [spec.Member(client=e.client, commitment=e.commitment) for part in self.segments for e in part]

@@ -45,7 +45,8 @@ def _hold_back(ctx: Context, plan: RoundPlan, submissions: Sequence[Submission])
     ctx.journal.note_all({key: note for key, note in now.items() if key not in before})
     held_back = {key for key, note in now.items() if before.get(key, note) != note}
     good = [s for s in submissions if f"{prefix}{s.member.client}" not in held_back]
-    return good, [(s.client, spec.DuplicateCommitment.code) for s in submissions if s not in good]
+    refused = [s.client for s in submissions if f"{prefix}{s.member.client}" in held_back]
+    return good, [(client, spec.DuplicateCommitment.code) for client in refused]
 
 
 def _verify_all(

@@ -51,7 +51,7 @@ class Keyring:
         )
 
     def _serve(self, party: Party, role: Role, at: int) -> Party:
-        if len(self.keys.list_addresses(party.name)) == 1:
+        if not self.keys.count_versions(party.name) and self.keys.waiting_address(party.name) is None:
             return party  # it was never rotated
         signer = self.ctx.chain.get_signer_at(party.participant, at, role)
         if signer is None or signer == party.address:
@@ -65,8 +65,8 @@ class Keyring:
             for party, _ in _list_parties(roster):
                 self._rotate_due(roster, party, number)
         today = self.in_force(roster, self.ctx.chain.now() + 1)
-        before = [party for party, _ in _list_parties(roster)]
-        changed = {party.name: party for party, _ in _list_parties(today) if party not in before}
+        before = {party.name: party.address for party, _ in _list_parties(roster)}
+        changed = {party.name: party for party, _ in _list_parties(today) if party.address != before[party.name]}
         give_gas_money(self.ctx, roster.operator, changed)
         return today
 
