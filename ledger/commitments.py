@@ -170,7 +170,7 @@ def read_values(blob: spec.VectorBlob) -> Int32Array:
     if blob.header.coordinate_bytes == spec.WORD_BYTES:
         return np.frombuffer(blob.payload, dtype="<i4").astype(np.int32, copy=False)
     narrow: npt.NDArray[np.int16] = np.frombuffer(blob.payload, dtype="<i2")
-    wide = mapped.join(encode_values(narrow[part].astype(np.int32)) for part in mapped.iter_parts([narrow]))
+    wide = mapped.keep(encode_values(narrow[part].astype(np.int32)) for part in mapped.iter_parts([narrow]))
     return np.frombuffer(wide, dtype="<i4").astype(np.int32, copy=False)
 
 

@@ -1,17 +1,14 @@
-"""Vectors larger than memory: blobs kept in files that have no name, and read through maps, a part at a time.
+"""Vectors larger than memory: rows that are maps of files, and reading them a part at a time.
 
 A mapped row is an ordinary array. Whoever goes over many of them does so in parts and forgets each part behind it, so
-that resident memory stays that of a part; what the operating system keeps of the file is its own affair.
+that resident memory stays that of a part; what the operating system keeps of the file is its own affair. Files are
+`ledger.spool`'s: what judges reaches none.
 """
 
 from __future__ import annotations
 
-import itertools
 import mmap
-import tempfile
-from collections.abc import Iterable, Iterator, Sequence
-from functools import cache
-from pathlib import Path
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # the command line starts without numpy
@@ -19,50 +16,30 @@ if TYPE_CHECKING:  # the command line starts without numpy
 
     from ledger.spec import Bytes
 
-MAPPED_BYTES = 1 << 20
-"""Blobs beyond it are kept in a file."""
-_MAX_FILES = 1 << 16
 _STEP = 64
 """Coordinates that slices are whole numbers of: those of the widest step of a kernel."""
 SPAN_ENTRIES = 1 << 25
 """Coordinates over all rows that are read before they are forgotten: 128 MiB of int32."""
 
-
-def join(pieces: Iterable[Bytes], folder: Path | None = None) -> Bytes:
-    """Return all pieces as one: in memory, or beyond MAPPED_BYTES as a read-only map of a file without a name.
-
-    Args: folder: of the file; None for the system's folder of temporary files.
-    """
-    held: list[Bytes] = []
-    pieces, size = iter(pieces), 0
-    for piece in pieces:
-        held.append(piece)
-        size += len(piece)
-        if size > MAPPED_BYTES:
-            _allow_many_files()
-            with tempfile.TemporaryFile(dir=folder) as file:
-                file.writelines(itertools.chain(held, pieces))
-                file.flush()
-                return map_file(file.fileno())
-    return b"".join(held)
+Keep = Callable[["Iterable[Bytes]"], "Bytes"]
 
 
-@cache
-def _allow_many_files() -> None:
-    """Let this process have as many files open as it may: every map holds one, and a round has a thousand clients."""
-    try:
-        import resource
-    except ModuleNotFoundError:  # a system without such limits
-        return
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    most = _MAX_FILES if hard == resource.RLIM_INFINITY else min(hard, _MAX_FILES)
-    if soft != resource.RLIM_INFINITY and soft < most:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+def _keep_in_memory(pieces: Iterable[Bytes]) -> Bytes:
+    return b"".join(pieces)
 
 
-def map_file(descriptor: int) -> memoryview:
-    """Return the content of a file that is open, read-only; it may be closed. The file must not be empty."""
-    return memoryview(mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ))
+_keep: Keep = _keep_in_memory
+
+
+def install(keep: Keep) -> None:
+    """Say where what is made is kept. Args: keep: returns all pieces as one."""
+    global _keep
+    _keep = keep
+
+
+def keep(pieces: Iterable[Bytes]) -> Bytes:
+    """Return pieces that are made one after the other as one: in memory, or where `install` said."""
+    return _keep(pieces)
 
 
 def forget(data: Bytes | NDArray[Any]) -> None:

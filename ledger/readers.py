@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 from ledger import spec
 from ledger.errors import NotAReader
 from ledger.layout import Layout
-from ledger.mapped import join
 from ledger.records import Fetched
 from ledger.sealed_updates import open_update
 from ledger.spec.audience import (
@@ -26,6 +25,7 @@ from ledger.spec.audience import (
     decode_audience,
     decode_sealed,
 )
+from ledger.spool import join
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey

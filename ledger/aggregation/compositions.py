@@ -231,7 +231,7 @@ def _shrink(row: Int32Array, radius: int, norm: int) -> Int32Array:
             yield np.where(row[part] < 0, -sizes, sizes).astype(np.int32).tobytes()
         mapped.forget(row)
 
-    return np.frombuffer(mapped.join(iter_scaled()), dtype=np.int32)
+    return np.frombuffer(mapped.keep(iter_scaled()), dtype=np.int32)
 
 
 def _find_nearest(ordered: Int64Array, count: int) -> Int64Array:

@@ -19,8 +19,8 @@ from types import TracebackType
 from typing import BinaryIO
 
 from ledger.errors import BadProof, NotCanonical, NotFoundError, Oversized, WrongLength
-from ledger.mapped import map_file
 from ledger.spec import Bytes
+from ledger.spool import map_file
 
 MAX_BUNDLE_BYTES = (1 << 32) - 1
 MAX_ENTRIES = 65_534

@@ -10,8 +10,9 @@ from ledger.bundle.container import Container
 from ledger.bundle.format import BLOBS, SEALED
 from ledger.bundle.sealing import OVERHEAD_BYTES, get_public, unseal
 from ledger.errors import BlobCorrupt, Oversized, Unavailable
-from ledger.mapped import MAPPED_BYTES, forget
+from ledger.mapped import forget
 from ledger.spec import Bytes
+from ledger.spool import MAPPED_BYTES
 from ledger.store import Cid, unixfs
 
 if TYPE_CHECKING:

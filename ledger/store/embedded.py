@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from ledger import mapped
+from ledger import spool
 from ledger.errors import BadConfiguration
 from ledger.spec import Bytes
 from ledger.store import unixfs
@@ -62,7 +62,7 @@ class EmbeddedStore:
         Raises: Unavailable: a block is absent. BlobCorrupt: a block is not what its identifier names. Oversized:
         the blob is larger. NotCanonical: the blocks are intact and no file of the profile.
         """
-        return mapped.join(self.read(cid, max_bytes=max_bytes), self._blocks.tmp)
+        return spool.join(self.read(cid, max_bytes=max_bytes), self._blocks.tmp)
 
     def read(self, cid: Cid, *, max_bytes: int) -> Iterator[bytes]:
         """Yield a blob in verified pieces of at most 256 KiB; arguments and errors as for `get`."""

@@ -19,7 +19,7 @@ import ipfshttpclient
 import requests
 from ipfshttpclient import exceptions
 
-from ledger import mapped
+from ledger import spool
 from ledger.endpoints import describe_distrust, is_distrust, verify_ipfs
 from ledger.errors import (
     BadConfiguration,
@@ -100,7 +100,7 @@ class KuboStore:
         the blob or a block is larger. NotCanonical: the blocks are intact and no file of the profile.
         """
         with self._client() as client:
-            return mapped.join(unixfs.read_file(cid, lambda part: self._fetch(client, part), max_bytes))
+            return spool.join(unixfs.read_file(cid, lambda part: self._fetch(client, part), max_bytes))
 
     def stat(self, cid: Cid) -> BlobStat:
         """Return what the root states about a blob; its other blocks are not fetched."""

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ledger import commitments, mapped, spec
+from ledger import commitments, mapped, spec, spool
 from ledger.aggregation import aggregate
 from ledger.store import EmbeddedStore
 
@@ -18,7 +18,7 @@ READ_ROWS = """
 import mmap, sys
 from pathlib import Path
 import numpy as np
-from ledger import commitments, mapped, spec
+from ledger import commitments, mapped, spec, spool
 from ledger.aggregation import aggregate
 
 def read_most():
@@ -28,7 +28,7 @@ def read_most():
 mapped.SPAN_ENTRIES = 1 << 21
 n, d = 16, 1 << 21
 with open(sys.argv[1], "rb") as file:
-    values = np.frombuffer(mapped.map_file(file.fileno()), dtype="<i4")
+    values = np.frombuffer(spool.map_file(file.fileno()), dtype="<i4")
 rows = [values[slot * d : (slot + 1) * d] for slot in range(n)]
 params = spec.RuleParams(rule=spec.Rule.MEAN, parameter=0, select=0, bound=spec.MAX_BOUND, examples_cap=1)
 before = read_most()
@@ -42,13 +42,13 @@ print(between - before, read_most() - before)
 
 
 def test_a_small_blob_is_joined_in_memory() -> None:
-    assert mapped.join([b"ab", b"", b"c"]) == b"abc"
-    assert mapped.join([]) == b""
+    assert spool.join([b"ab", b"", b"c"]) == b"abc"
+    assert spool.join([]) == b""
 
 
 def test_a_large_blob_is_a_view_of_a_file_that_has_no_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mapped, "MAPPED_BYTES", 5)
-    view = mapped.join([b"abc", b"def", b"ghi"], tmp_path)
+    monkeypatch.setattr(spool, "MAPPED_BYTES", 5)
+    view = spool.join([b"abc", b"def", b"ghi"], tmp_path)
     assert isinstance(view, memoryview) and view == b"abcdefghi"
     assert view.readonly and not list(tmp_path.iterdir())
 
@@ -57,7 +57,7 @@ def test_what_was_forgotten_is_read_again(tmp_path: Path) -> None:
     data = np.arange(5 * mmap.PAGESIZE, dtype=np.int32)
     (tmp_path / "file").write_bytes(data.tobytes())
     with (tmp_path / "file").open("rb") as file:
-        row = np.frombuffer(mapped.map_file(file.fileno())[60:], dtype="<i4")
+        row = np.frombuffer(spool.map_file(file.fileno())[60:], dtype="<i4")
     mapped.forget(row[100:3000])
     mapped.forget(row[:0])
     mapped.forget(np.zeros(3, dtype=np.int32))
@@ -76,7 +76,7 @@ def test_a_stored_blob_that_is_read_through_a_map_is_the_same(tmp_path: Path, mo
     cid = store.put([data[:1], data[1:300_000], b"", data[300_000:]])
     assert cid == store.put(data), "pieces are the bytes that they make"
     assert store.get(cid, max_bytes=len(data)) == data
-    monkeypatch.setattr(mapped, "MAPPED_BYTES", 1 << 18)
+    monkeypatch.setattr(spool, "MAPPED_BYTES", 1 << 18)
     view = store.get(cid, max_bytes=len(data))
     assert isinstance(view, memoryview) and view == data
     assert not list((tmp_path / "store" / "tmp").iterdir())
@@ -88,15 +88,15 @@ def test_a_mapped_update_decodes_as_one_in_memory_does(monkeypatch: pytest.Monke
     header = spec.VectorHeader(kind=spec.Kind.UPDATE, num_examples=3, **fields)
     want = spec.Expectation(kind=spec.Kind.UPDATE, **fields)
     data = spec.encode_vector(header, commitments.encode_values(values))
-    monkeypatch.setattr(mapped, "MAPPED_BYTES", 1)
-    view = mapped.join([data])
+    monkeypatch.setattr(spool, "MAPPED_BYTES", 1)
+    view = spool.join([data])
     assert isinstance(view, memoryview)
     blob, got = commitments.decode_update(view, want=want, bound=60)
     assert (blob.header, got.tolist(), blob.root()) == (header, values.tolist(), spec.compute_vector_root(values, 3))
     with pytest.raises(spec.OutOfRange, match="59"):
         commitments.decode_update(view, want=want, bound=58)
     with pytest.raises(spec.TrailingBytes):
-        commitments.decode_update(mapped.join([data, b"x"]), want=want, bound=60)
+        commitments.decode_update(spool.join([data, b"x"]), want=want, bound=60)
 
 
 def test_rules_take_rows_as_they_take_an_array() -> None:

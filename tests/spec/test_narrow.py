@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger import commitments, mapped, spec
+from ledger import commitments, spec, spool
 from ledger.spec.narrow import MAX_NARROW, decode_narrow
 
 FIELDS = {"domain_separator": b"\x05" * 32, "round_id": 4, "client": 2, "scale_bits": 8, "leaf_log2": 3}
@@ -67,8 +67,8 @@ def test_a_narrow_update_is_rejected_as_a_wide_one_is(decode: object) -> None:
 
 def test_a_large_narrow_update_is_widened_in_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
     values = np.random.default_rng(3).integers(-MAX_NARROW, MAX_NARROW, 5000).tolist()
-    monkeypatch.setattr(mapped, "MAPPED_BYTES", 1000)
-    _, got = commitments.decode_update(mapped.join([encode(values)]), want=want(values), bound=MAX_NARROW)
+    monkeypatch.setattr(spool, "MAPPED_BYTES", 1000)
+    _, got = commitments.decode_update(spool.join([encode(values)]), want=want(values), bound=MAX_NARROW)
     assert got.tolist() == values and isinstance(got.base, memoryview)
 
 
