@@ -262,7 +262,9 @@ class Bundle:
             self.find("events", bad.code, str(bad))
         ledger = Ledger({int(role): int(wei) for role, wei in self.manifest["min_stake_wei"].items()})
         for contract, name, args, log in events:
-            ledger.apply(contract, name, args, self.blocks[log.block].now)
+            block = self.blocks[log.block]
+            opening = {"opening_hash": block.hash} if name == "RoundOpened" else {}
+            ledger.apply(contract, name, args | opening, block.now)
         self.ledger = ledger
         told = set(self.manifest["tasks"]) <= ledger.tasks.keys()
         require(told, "FT705", f"the ledger has {len(ledger.tasks)} tasks, not all that the manifest names")

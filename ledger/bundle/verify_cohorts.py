@@ -1,8 +1,9 @@
-"""What updates say together: whom a validation rejects (§12), and sums under masks (§11). Part of verify.py."""
+"""What updates say together: whom a validation rejects (§12), sums under masks, in groups (§11). Part of verify.py."""
 
 import re
 import struct
 
+from verify_blobs import read_ranges
 from verify_hashes import require, sha256
 from verify_rules import Vectors, inner, lower_median, wrap
 
@@ -72,11 +73,81 @@ def needed_seeds(tables):
     return {(o, p): digest for o, p, digest in pairs if tables.get(p, {}).get(o) != digest}
 
 
-def unmask(total, reveals):
-    """Return the sums without the revealed masks, modulo 2^32 (§11.1, §11.6)."""
+def unmask(total, reveals, masks="sha256"):
+    """Return the sums without the revealed masks, modulo 2^32 (§11.1, §11.6, in AES §11.13)."""
     for owner, peer, seed in reveals:
         sign = -1 if 0 < peer < owner else 1
-        blocks = (sha256(seed + b.to_bytes(8, "big")) for b in range(-(-len(total) // 8)))
-        words = struct.iter_unpack("<I", b"".join(blocks))
+        if masks == "aes":
+            stream = expand_aes(seed, -(-len(total) // 4))
+        else:
+            stream = b"".join(sha256(seed + b.to_bytes(8, "big")) for b in range(-(-len(total) // 8)))
+        words = struct.iter_unpack("<I", stream)
         total = [x - sign * w for x, (w,) in zip(total, words, strict=False)]
     return [wrap(x) for x in total]
+
+
+GROUPED = r"threshold\((n)\)\+roster\(([0-9,-]{1,900})\)\+degree\((n)\)\+groups\((n)\)\+least\((n)\)"
+
+
+def parse_groups(text):
+    """Return what a term says of groups, None if it says nothing of them or nothing canonical (§11.13)."""
+    told = re.fullmatch(GROUPED.replace("(n)", "([1-9][0-9]{0,3})") + r"\+masks\((sha256|aes)\)", text)
+    roster = read_ranges(told[2]) if told else None
+    if roster is None:
+        return None
+    threshold, degree, groups, least = (int(told[at]) for at in (1, 3, 4, 5))
+    fits = max(threshold, degree) <= 1000 and 2 <= least <= len(roster) // groups
+    found = {"roster": roster, "degree": degree, "groups": groups, "least": least, "masks": told[6]}
+    return found if fits else None
+
+
+def draw_groups(roster, count, beacon):
+    """Return the ring of a round cut into groups, each a run of neighbours (§11.7, §11.13)."""
+    ring = sorted(roster, key=lambda client: sha256(beacon + struct.pack(">I", client)))
+    return [ring[len(ring) * k // count : len(ring) * (k + 1) // count] for k in range(count)]
+
+
+def double(x):
+    """Return 2x in the field of 256 elements."""
+    return (x << 1 ^ (0x11B if x & 0x80 else 0)) & 0xFF
+
+
+def make_sbox():
+    """Return the S-box of AES: inverses in the field, of powers of 3, each through an affine map (FIPS 197)."""
+    powers, x = [], 1
+    for _ in range(255):
+        powers.append(x)
+        x ^= double(x)
+    sbox = [0x63] * 256
+    for at, power in enumerate(powers):
+        inverse = powers[-at % 255] * 0x101
+        sbox[power] = (inverse ^ inverse >> 4 ^ inverse >> 5 ^ inverse >> 6 ^ inverse >> 7 ^ 0x63) & 0xFF
+    return bytes(sbox)
+
+
+def expand_aes(key, blocks):
+    """Return the first blocks of the key stream of AES-256 in counter mode, from the counter 0 on (§11.13)."""
+    sbox, constant, words = make_sbox(), 1, [key[at : at + 4] for at in range(0, 32, 4)]
+    for i in range(8, 60):
+        last = words[-1]
+        if i % 8 == 0:
+            last = last[1:] + last[:1]
+        if i % 4 == 0:
+            last = last.translate(sbox)
+        if i % 8 == 0:
+            last, constant = bytes([last[0] ^ constant]) + last[1:], double(constant)
+        words.append(bytes(a ^ b for a, b in zip(words[-8], last, strict=True)))
+    keys, stream = [b"".join(words[at : at + 4]) for at in range(0, 60, 4)], []
+    for block in range(blocks):
+        state = bytes(a ^ b for a, b in zip(block.to_bytes(16, "big"), keys[0], strict=True))
+        for number, round_key in enumerate(keys[1:], start=1):
+            s = bytes(state[(5 * i) % 16] for i in range(16)).translate(sbox)
+            if number < 14:
+                mixed = []
+                for at in range(0, 16, 4):
+                    c, total = s[at : at + 4], s[at] ^ s[at + 1] ^ s[at + 2] ^ s[at + 3]
+                    mixed += [c[i] ^ total ^ double(c[i] ^ c[(i + 1) % 4]) for i in range(4)]
+                s = mixed
+            state = bytes(a ^ b for a, b in zip(s, round_key, strict=True))
+        stream.append(state)
+    return b"".join(stream)

@@ -21,10 +21,10 @@ from verify_blobs import (
     read_seeds,
     to_little_endian,
 )
-from verify_cohorts import judge_cohort, needed_seeds, parse_validation, unmask
+from verify_cohorts import draw_groups, judge_cohort, needed_seeds, parse_groups, parse_validation, unmask
 from verify_events import ACCUMULATED, VOIDED
 from verify_hashes import ZERO, Bad, chunk_root, keccak, merkle_root, recover, require, sha256, word
-from verify_rules import COMPOSED, SUM32, aggregate, encode_aux, parse_composition, step_model
+from verify_rules import COMPOSED, SUM32, aggregate, encode_aux, parse_composition, rdiv, step_model
 
 FORMS = {"audience", "coordinates", "homomorphic", "masking"}
 """Terms that say what the bytes of an update are: with another one than is known here, none can be judged."""
@@ -105,6 +105,11 @@ def extend_head(head, number, digest):
     return keccak(head + word(number) + digest)
 
 
+def add(updates):
+    """Return the sums of updates, coordinate by coordinate."""
+    return [sum(column) for column in zip(*(update.values for update in updates), strict=True)]
+
+
 class Replay:
     """The replay of one round; (n) are the checks of §7, each noted under its name in docs/bundle.md §6.
 
@@ -121,6 +126,7 @@ class Replay:
         self.proposal = ended if "proposal_hash" in ended else None
         self.members, self.findings, self.is_attested, self.is_replayed = {}, [], False, False
         self.rule, self.limits, self.is_bound, self.is_legible = None, None, False, True
+        self.masking, self.groups = None, ()
 
     def find(self, check, code, message, client=None):
         """Note a finding."""
@@ -206,8 +212,10 @@ class Replay:
             self.is_legible = self.task["rule"] != COMPOSED  # its updates may be masked (§11.13)
             return
         self.rule = stages and dict(zip(("stages", "f"), parse_composition(stages), strict=True))
-        readable = {"audience": is_audience, "masking": is_masking, "noise": is_noise, "validation": self.is_validation}
+        readable = {"audience": is_audience, "noise": is_noise}
+        readable |= {"masking": self.is_masking, "validation": self.is_validation}
         strange = [name for name, text in terms.items() if not readable.get(name, lambda _: False)(text)]
+        strange += ["audience"] if self.masking and "audience" in terms else []
         if strange:
             self.is_legible = not FORMS & set(strange)
             self.find("membership", "FT803", f"the term {strange[0]} is unknown or unreadable: no round can be judged")
@@ -218,6 +226,16 @@ class Replay:
         if "audience" in terms:
             self.is_legible = False
             self.find("commitments", "FT804", "its updates are encrypted, and no reader's key is used here")
+
+    def is_masking(self, text):
+        """Whether a term says who masks: in groups where the rule is composed, and those are known from then on."""
+        groups = parse_groups(text) if self.task["rule"] == COMPOSED else None
+        if groups:
+            self.masking = groups
+            opening = self.domain + struct.pack(">Q", self.number) + self.r.opened["opening_hash"]
+            beacon = sha256(b"fedtrail/masking/1/beacon" + opening)  # §11.11
+            self.groups = draw_groups(groups["roster"], groups["groups"], beacon)
+        return bool(groups) or is_masking(text)
 
     def is_validation(self, text):
         """Whether a term is a validation that can be judged: not of updates under masks (§12.4)."""
@@ -239,6 +257,10 @@ class Replay:
         want = (kind, self.domain, self.number, client, task["size"], task["scale_bits"], task["leaf_log2"])
         update = decode_update(data, want, task["bound"], self.degree)
         root = chunk_root(data[VECTOR.size : VECTOR.size + 4 * task["size"]], 4 << task["leaf_log2"])
+        if self.masking:
+            group = next((group for group in self.groups if client in group), ())
+            peers = set(read_seeds(update, self.degree)) - {0}
+            require(client in group and peers <= set(group), "FT722", f"client {client} masks outside of its group")
         if self.degree:
             root = sha256(b"\x04" + root + chunk_root(update.seeds, LINE.size))  # §11.3
         got = commitment(self.domain, self.number, client, update.examples, root)
@@ -329,6 +351,8 @@ class Replay:
     @property
     def degree(self):
         """The peers that a client of a masked task may have (§11); 0 where updates are not masked."""
+        if self.masking:
+            return self.masking["degree"]
         return self.task["rule_param"] if self.task["rule"] == SUM32 else 0
 
     def check_aggregate(self, updates, manifest):
@@ -344,15 +368,17 @@ class Replay:
             result = None
         self.check_result(result, manifest)
 
+    @property
+    def seed(self):
+        """The seed of a composed rule (§5.10)."""
+        return sha256(b"fedtrail seed" + self.domain + struct.pack(">Q", self.number) + self.proposal["segments_hash"])
+
     def apply_rule(self, updates):
         """(7) and (11): the aggregate, and the auxiliary data that goes with it. Raises: Bad: there is none."""
         task, rule = self.task, None
         if task["rule"] == COMPOSED:
             require(self.rule is not None, "FT801", "the layout with the stages of the rule is missing")
-            seed = sha256(
-                b"fedtrail seed" + self.domain + struct.pack(">Q", self.number) + self.proposal["segments_hash"]
-            )
-            rule = self.rule | {"clients": [update.client for update in updates], "seed": seed}
+            rule = self.rule | {"clients": [update.client for update in updates], "seed": self.seed}
         vectors = [update.values for update in updates]
         stakes = [self.ledger.stake_at(update.client, self.opened_at - 1) for update in updates]
         weights = [weigh(task, update.examples, stake) for update, stake in zip(updates, stakes, strict=True)]
@@ -370,7 +396,23 @@ class Replay:
         require(rise, "FT722", "the revealed seeds do not rise by owner and peer")
         if shown != needed_seeds({update.client: read_seeds(update, self.degree) for update in updates}):
             self.find("replay", "FT722", "the revealed seeds are not those that must be revealed")
-        return unmask([sum(column) for column in zip(*(update.values for update in updates), strict=True)], reveals)
+        if not self.masking:
+            return unmask(add(updates), reveals)
+        means = self.average_groups(updates, reveals)
+        ones = [1] * len(means)
+        require(self.rule is not None, "FT801", "the layout with the stages of the rule is missing")
+        return aggregate(self.task, list(means.values()), ones, self.rule | {"clients": list(means), "seed": self.seed})
+
+    def average_groups(self, updates, reveals):
+        """Return the mean of every group by its number (§11.13). Raises: Bad FT609: one has too few updates."""
+        means, masks = {}, self.masking["masks"]
+        for number, group in enumerate(self.groups, start=1):
+            inside = [update for update in updates if update.client in group]
+            if inside:
+                require(len(inside) >= self.masking["least"], "FT609", f"group {number} has {len(inside)} updates")
+                total = unmask(add(inside), [each for each in reveals if each[0] in group], masks)
+                means[number] = [rdiv(value, len(inside)) for value in total]
+        return means
 
     def check_result(self, result, manifest):
         """(7) and (9): the recomputed aggregate is the proposed one, and so is the model that it leads to."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -185,6 +186,10 @@ OPERATIONS: dict[str, Callable[[Input], Any]] = {
     "unmasked_sum": lambda i: verify.unmask(
         [sum(column) for column in zip(*i["masked"], strict=True)], verify.REVEAL.iter_unpack(from_hex(i["reveals"]))
     ),
+    "groups": lambda i: [sorted(group) for group in verify.draw_groups(i["roster"], i["count"], from_hex(i["beacon"]))],
+    "expand_aes_mask": lambda i: [
+        word for (word,) in struct.iter_unpack("<I", verify.expand_aes(from_hex(i["seed"]), -(-i["size"] // 4)))
+    ][: i["size"]],
 }
 """What the verifier has a function for. It encodes no blobs, follows no round's clock and quantises nothing."""
 
