@@ -121,6 +121,11 @@ def to_content(cid: Cid) -> spec.ContentId:
     return spec.ContentId(codec=int(cid.codec), digest=cid.digest)
 
 
+def _counts_stake(task: spec.Task, layout: Layout | None) -> bool:
+    composition = layout.composition if layout is not None else None
+    return bool(composition.wei_per_weight if composition is not None else task.wei_per_weight)
+
+
 _OUTCOMES = ("Proposed", "Abandoned")
 _COMMITS = ("SegmentCommitted", "Committed", "RootCommitted")
 
@@ -172,7 +177,7 @@ def load_round(
         segments=segments,
         signed_list=signed_list,
         signers=chain.get_signers_at(clients, view.opened_at),
-        stakes=chain.get_stakes_at(clients, view.opened_at - 1) if task.wei_per_weight else {},
+        stakes=chain.get_stakes_at(clients, view.opened_at - 1) if _counts_stake(task, layout) else {},
         layout=layout,
         readership=readership,
         opening_hash=opened.block_hash,

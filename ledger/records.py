@@ -200,7 +200,8 @@ class RoundRecord:
 
     def compute_weight(self, client: int, num_examples: int) -> int:
         """Return what a committed client weighs in a weighted mean."""
-        return spec.compute_weight(self.task.rule_params(), num_examples, self.stakes.get(client, 0))
+        params = replace(self.task.rule_params(), composition=self.layout.composition if self.layout else None)
+        return spec.compute_weight(params, num_examples, self.stakes.get(client, 0))
 
 
 def read_homomorphic(task: spec.Task, layout: Layout | None) -> Homomorphic | None:

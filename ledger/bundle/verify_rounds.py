@@ -89,10 +89,13 @@ def proposal_hash(number, proposal, segments_hash, excluded, aux, included):
     return keccak(word(number) + aggregate_root + matrix + core)
 
 
-def weigh(task, examples, stake):
-    """Return the weight of a client in a weighted mean (§5.3)."""
-    weight = min(examples, task["examples_cap"])
-    return min(weight, stake // task["wei_per_weight"]) if task["wei_per_weight"] else weight
+def weigh(task, examples, stake, rule=None):
+    """Return the weight of a client in a weighted mean (§5.3). Args: rule: of a composed one its stages, else None."""
+    name, number = rule["stages"][-1] if rule else ("", 0)
+    weight, needed = min(examples, task["examples_cap"]), task["wei_per_weight"]
+    if name == "stake-mean":
+        needed = number * 10**9
+    return min(weight, stake // needed) if needed else weight
 
 
 def round_seed(domain, number, segments_hash):
@@ -381,7 +384,7 @@ class Replay:
             rule = self.rule | {"clients": [update.client for update in updates], "seed": self.seed}
         vectors = [update.values for update in updates]
         stakes = [self.ledger.stake_at(update.client, self.opened_at - 1) for update in updates]
-        weights = [weigh(task, update.examples, stake) for update, stake in zip(updates, stakes, strict=True)]
+        weights = [weigh(task, update.examples, stake, rule) for update, stake in zip(updates, stakes, strict=True)]
         if encode_aux(task, vectors, weights, rule) != self.proposal["aux"]:
             self.find("replay", "FT702", "the auxiliary data is not what the updates give")
         return aggregate(task, vectors, weights, rule)

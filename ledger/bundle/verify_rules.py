@@ -500,8 +500,11 @@ MIXING = {"nnm": nnm, "bucketing": bucketing}
 ENDING = {"mean": plain_mean, "guarded-mean": guarded_mean, "weighted-mean": weighted_mean, "median": median}
 ENDING |= {"trimmed-mean": trimmed_mean, "meamed": meamed, "bulyan": bulyan, "geometric-median": geometric_median}
 ENDING |= {"centered-clipping": centered_clipping, "trust": trust, "foolsgold": foolsgold, "fenced-mean": fenced_mean}
-NUMBERED = {"distinct", "drop", "multi-krum", "cosine-filter", "clip", "bucketing", "fenced-mean", "trust"}
-"""Stages with a number."""
+ENDING |= {"stake-mean": weighted_mean}
+NUMBERED = {"distinct", "drop", "multi-krum", "cosine-filter", "clip", "bucketing"}
+NUMBERED |= {"fenced-mean", "stake-mean", "trust"}
+OF_CLIENTS = {*CLIPPING, "weighted-mean", "stake-mean", "trust"}
+"""Stages that make no sense of mixtures, which are nobody's."""
 
 
 def parse_composition(text):
@@ -515,7 +518,7 @@ def parse_composition(text):
     sound = bool(names) and names[-1] in ENDING and all(name in SELECTING | CLIPPING | MIXING for name in names[:-1])
     sound = sound and all(name != "distinct" for name, _ in stages[1:])  # it comes first
     sound = sound and all((number > 0) == (name in NUMBERED) for name, number in stages)
-    sound = sound and not set(names[mixed:]) & {*CLIPPING, "weighted-mean", "trust"} and int(told[2]) <= 65_535
+    sound = sound and not set(names[mixed:]) & OF_CLIENTS and int(told[2]) <= 65_535
     require(sound, "FT722", f"{text!r} is no composition")
     return stages, int(told[2])
 

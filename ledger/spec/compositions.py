@@ -25,6 +25,7 @@ from ledger.spec.rows import Rows
 MAX_TEXT_BYTES = 255
 MAX_STAGES = 8
 MAX_F = (1 << 16) - 1
+WEI_PER_GWEI = 10**9
 _STAGE = re.compile(r"([a-z][a-z-]*)(?:\((0|[1-9][0-9]{0,9})\))?")
 _TEXT = re.compile(r"([^@]+)@(0|[1-9][0-9]{0,4})")
 
@@ -74,6 +75,7 @@ STAGES = {
     "guarded-mean": StageType(kind=Kind.FINAL, needs=_most),
     "fenced-mean": StageType(kind=Kind.FINAL, argument="ranges beyond the trimmed one", needs=_most),
     "weighted-mean": StageType(kind=Kind.FINAL, needs=lambda f: 1),
+    "stake-mean": StageType(kind=Kind.FINAL, argument="gwei of stake that a unit of weight needs", needs=lambda f: 1),
     "median": StageType(kind=Kind.FINAL, needs=_most),
     "trimmed-mean": StageType(kind=Kind.FINAL, needs=_most),
     "meamed": StageType(kind=Kind.FINAL, needs=_most),
@@ -126,7 +128,7 @@ class Composition:
             raise NotCanonical(what=f"{self}: {FIRST} comes first")
         if Kind.MIX in kinds and any(kind is Kind.CLIP for kind in kinds[kinds.index(Kind.MIX) :]):
             raise NotCanonical(what=f"{self}: clipping comes before mixing")
-        if Kind.MIX in kinds and self.stages[-1].name in ("weighted-mean", "trust"):
+        if Kind.MIX in kinds and self.stages[-1].name in ("weighted-mean", "stake-mean", "trust"):
             raise NotCanonical(what=f"{self}: {self.stages[-1].name} is about clients, and mixtures are none")
         if not 0 <= self.f <= MAX_F:
             raise NotCanonical(what=f"f = {self.f}, allowed are 0 to {MAX_F}")
@@ -143,6 +145,11 @@ class Composition:
         bucket = max([stage.argument for stage in self.stages if stage.name == "bucketing"], default=1)
         # Of buckets of s, f may hold a dishonest update each.
         return max((stage.type.needs(self.f) - 1) * bucket + 1 for stage in self.stages)
+
+    @property
+    def wei_per_weight(self) -> int:
+        """Stake that a unit of weight needs, in wei; 0 where the stake does not limit the weight."""
+        return self.stages[-1].argument * WEI_PER_GWEI if self.stages[-1].name == "stake-mean" else 0
 
     @property
     def selects_only(self) -> bool:
@@ -316,7 +323,7 @@ def _weigh(stage: Stage, state: _State, context: Context) -> tuple[list[int], in
     rows = state.rows
     if stage.name == "mean":
         return [1] * len(rows), len(rows)
-    if stage.name == "weighted-mean":
+    if stage.name in ("weighted-mean", "stake-mean"):
         weights = [context.weights[slot] for slot in state.slots]
         return weights, sum(weights)
     if stage.name == "geometric-median":

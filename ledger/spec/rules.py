@@ -201,7 +201,8 @@ def compute_weight(params: RuleParams, num_examples: int, stake_wei: int) -> int
     Args: num_examples: from the client's update. stake_wei: at the end of the second before the round opened.
     """
     weight = min(num_examples, params.examples_cap)
-    return min(weight, stake_wei // params.wei_per_weight) if params.wei_per_weight else weight
+    needed = params.composition.wei_per_weight if params.composition is not None else params.wei_per_weight
+    return min(weight, stake_wei // needed) if needed else weight
 
 
 def apply_model_step(model_q: Vector, aggregate_q: Vector) -> list[int]:

@@ -139,6 +139,7 @@ COMPOSITIONS = [
     "arc+nnm+trimmed-mean@4",
     "median-clip+bucketing(2)+median@2",
     "clip(900)+weighted-mean@4",
+    "distinct(99)+cosine-filter(3)+drop(3)+clip(900)+stake-mean(500)@4",
     "bulyan@2",
     "centered-clipping@4",
     "foolsgold@4",

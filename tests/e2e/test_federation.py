@@ -76,6 +76,7 @@ def test_an_unmet_expectation_is_told(project: Project, write_script: ScriptWrit
         {"name": "multi-krum", "f": 1, "select": 2},
         {"name": "drop(3)+nnm+trimmed-mean", "f": 1},
         {"name": "linkage+mean", "f": 1},
+        {"name": "clip(2000000)+stake-mean(20000000)", "f": 0},
     ],
     ids=lambda rule: "-".join(map(str, rule.values())),
 )

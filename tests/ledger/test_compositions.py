@@ -54,7 +54,7 @@ def compositions(draw) -> Composition:
     clips = draw(st.lists(st.sampled_from([k for k, v in STAGES.items() if v.kind is Kind.CLIP]), max_size=2))
     mixes = draw(st.lists(st.sampled_from([k for k, v in STAGES.items() if v.kind is Kind.MIX]), max_size=2))
     finals = [k for k, v in STAGES.items() if v.kind is Kind.FINAL]
-    last = draw(st.sampled_from([k for k in finals if not mixes or k not in ("weighted-mean", "trust")]))
+    last = draw(st.sampled_from([k for k in finals if not mixes or k not in ("weighted-mean", "stake-mean", "trust")]))
     names = [*start, *draw(st.permutations(first + clips)), *mixes, last]
     return Composition(
         stages=tuple(Stage(name, draw(arguments(name))) for name in names),

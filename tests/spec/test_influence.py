@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import runpy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ledger import spec
 
@@ -59,3 +62,45 @@ def test_the_committed_curves_are_those_of_the_rules() -> None:
 def test_a_weight_is_never_rounded_up() -> None:
     params = INFLUENCE["make_rule"](spec.Rule.WEIGHTED_MEAN, 0, 10)
     assert [spec.compute_weight(params, 100, stake) for stake in (0, 9, 10, 19, 20)] == [0, 0, 1, 1, 2]
+
+
+CAP, EXAMPLES_CAP, GWEI_PER_WEIGHT = 1000, 50, 4
+CAPPED = f"clip({CAP})+stake-mean({GWEI_PER_WEIGHT})@0"
+coordinates = st.lists(st.integers(-spec.MAX_BOUND, spec.MAX_BOUND), min_size=3, max_size=3)
+
+
+def make_capped_rule() -> spec.RuleParams:
+    return spec.RuleParams(
+        rule=spec.Rule.COMPOSED,
+        parameter=1,
+        bound=spec.MAX_BOUND,
+        examples_cap=EXAMPLES_CAP,
+        composition=spec.decode_composition(CAPPED.encode()),
+    )
+
+
+@given(
+    st.lists(coordinates, min_size=2, max_size=6),
+    coordinates,
+    st.lists(st.tuples(st.integers(1, 200), st.integers(0, 300 * 10**9)), min_size=6, max_size=6),
+)
+def test_whatever_a_client_sends_it_moves_no_coordinate_beyond_its_caps(
+    updates: list[list[int]], other: list[int], claims: list[tuple[int, int]]
+) -> None:
+    params = make_capped_rule()
+    weights = [spec.compute_weight(params, *claim) for claim in claims[: len(updates)]]
+    for weight, (examples, stake) in zip(weights, claims, strict=False):
+        assert weight <= min(examples, EXAMPLES_CAP, stake // (GWEI_PER_WEIGHT * 10**9))
+    context = spec.Context(clients=tuple(range(len(updates))), weights=tuple(weights), seed=bytes(32))
+    params = replace(params, context=context)
+    before = spec.aggregate(params, updates, weights)
+    after = spec.aggregate(params, [other, *updates[1:]], weights)
+    for x, y in zip(before, after, strict=True):
+        assert abs(x - y) * sum(weights) <= 2 * CAP * weights[0] + sum(weights)
+
+
+def test_a_stake_that_is_split_weighs_no_more_under_a_composed_rule() -> None:
+    params, stake = make_capped_rule(), 99 * 10**9
+    whole = spec.compute_weight(params, 10**6, stake)
+    assert whole == 24
+    assert all(k * spec.compute_weight(params, 10**6, stake // k) <= whole for k in range(1, 40))
