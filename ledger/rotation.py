@@ -9,12 +9,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ledger import spec
+from ledger.encryption_keys import EncryptionKeys
 
 if TYPE_CHECKING:
     from eth_account.signers.local import LocalAccount
 
     from ledger.chain import Chain
-    from ledger.encryption_keys import EncryptionKeys
     from ledger.keys import Keystore
 
 _TAKES_COMMITMENTS = (spec.Phase.OPEN, spec.Phase.PAUSED)
@@ -58,6 +58,27 @@ def announce_next_key(
     key = f"{chain.fingerprint}/encryption-key/{participant}/{public.hex()}"
     chain.announce_key(participant, public, key=key, sender=sender)
     return public
+
+
+def revoke_keys(
+    chain: Chain, keys: Keystore, name: str, participant: int, *, password: str, owner: LocalAccount
+) -> tuple[LocalAccount, bytes | None]:
+    """Replace a participant's keys by ones that were made just now: whoever copied the disk may have those that waited.
+
+    The signing key comes first, since who holds it can announce encryption keys.
+    Returns: the signing key, and the public half of the encryption key; None for a participant that has announced none.
+    """
+    if keys.waiting_address(name) is not None:
+        rotate_signing_key(chain, keys, name, participant, password=password, owner=owner)
+    account = rotate_signing_key(chain, keys, name, participant, password=password, owner=owner)
+    if not chain.list_encryption_keys(participant):
+        return account, None
+    held = EncryptionKeys(keys.path, name)
+    before = held.list_public(password)
+    public = announce_next_key(chain, held, participant, password=password, sender=owner)
+    if public.hex() in before:
+        public = announce_next_key(chain, held, participant, password=password, sender=owner)
+    return account, public
 
 
 def find_exposed_rounds(chain: Chain, since: int) -> list[dict[str, Any]]:

@@ -76,20 +76,22 @@ def revoke(session: Session, name: str, fmt: str) -> None:
     key: they are listed. What was signed or encrypted with the old keys stays so (docs/keys.md).
     """
     from ledger.cli.participants import find_participant, load_owner
-    from ledger.encryption_keys import EncryptionKeys
-    from ledger.rotation import announce_next_key, find_exposed_rounds, rotate_signing_key
+    from ledger.rotation import find_exposed_rounds, revoke_keys
 
     known = find_participant(session, name)
     number, chain, password = known.view.id, session.chain, session.password()
-    owner, held = load_owner(session, known), EncryptionKeys(session.project.keys_dir, name)
-    account = rotate_signing_key(chain, session.keys, name, number, password=password, owner=owner)
-    public = None
-    if chain.list_encryption_keys(number):
-        public = announce_next_key(chain, held, number, password=password, sender=owner).hex()
-    view = chain.get_participant(number)
-    told = {"id": number, "name": name, "address": account.address, "public_key": public, "since": view.key_since}
-    exposed = find_exposed_rounds(chain, view.key_since)
-    print_record("key.revoke", {**told, "open_rounds": exposed}, fmt=fmt)
+    owner = load_owner(session, known)
+    account, public = revoke_keys(chain, session.keys, name, number, password=password, owner=owner)
+    since = chain.get_participant(number).key_since
+    told = {
+        "id": number,
+        "name": name,
+        "address": account.address,
+        "public_key": public.hex() if public else None,
+        "since": since,
+        "open_rounds": find_exposed_rounds(chain, since),
+    }
+    print_record("key.revoke", told, fmt=fmt)
 
 
 @key.command()

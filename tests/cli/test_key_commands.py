@@ -11,6 +11,7 @@ from scripted_runs import run_honest
 
 from ledger.chain import Chain
 from ledger.devnet import funded_account
+from ledger.encryption_keys import EncryptionKeys
 from ledger.keys import Keystore, password_for
 from ledger.project import Project
 from ledger.rotation import rotate_signing_key
@@ -69,6 +70,20 @@ def test_revoking_replaces_both_keys_and_names_the_rounds_that_still_take_the_ol
     assert chain.get_signer_at(int(told["id"]), chain.get_round(round_id).opened_at) == bytes.fromhex(old[2:])
     chain.wait_until(chain.get_round(round_id).commit_end + 1)
     assert data(cli, "key", "revoke", "c1")["open_rounds"] == []
+
+
+def test_keys_that_waited_on_disk_are_revoked_with_the_others(cli: Cli, in_served: Project) -> None:
+    """Whoever copied the keys has copied those, too."""
+    data(cli, "client", "register", "copied", "--stake", "1.5 ether")
+    data(cli, "key", "announce", "copied")
+    keys, password = Keystore(in_served.keys_dir), password_for(in_served.network())
+    waiting = keys.prepare("copied", password).address.lower()
+    held = EncryptionKeys(in_served.keys_dir, "copied")
+    _, public = held.next([bytes.fromhex(each) for each in held.list_public(password)], password)
+    told = data(cli, "key", "revoke", "copied")
+    assert told["address"].lower() != waiting and told["public_key"] != public.hex()
+    assert [row["key"] for row in list_keys(cli, "copied", "signing")][1:] == [waiting, told["address"].lower()]
+    assert list_keys(cli, "copied", "encryption")[-1]["key"] == f"0x{told['public_key']}"
 
 
 def test_who_does_not_hold_the_owners_key_revokes_nothing(cli: Cli, in_served: Project, tmp_path: Path) -> None:
