@@ -64,7 +64,7 @@ def _read_event(db: sqlite3.Connection, row: sqlite3.Row, store: ContentStore) -
 def _find_max_bytes(db: sqlite3.Connection, row: sqlite3.Row) -> int:
     query = "SELECT * FROM event WHERE chain = ? AND canon = 1 AND name = 'TaskCreated' AND task = ?"
     created = db.execute(query, (row["chain"], row["task"])).fetchone()
-    # An update may be sealed: whether it is, the layout says, and it is the same for what is asked here.
+    # Encrypted updates are longer. Here a blob is hashed and no more, so that one limit does for all tasks.
     return get_max_bytes(decode_event(created).args["task"]) + SEALED_ALLOWANCE_BYTES if created else 0
 
 
