@@ -40,6 +40,8 @@ class OwnActs:
     """Of these updates."""
     signers: frozenset[bytes]
     """Addresses of its keys, those rotated away included."""
+    encryption_keys: frozenset[bytes] = frozenset()
+    """Public halves of the encryption keys that it announced."""
 
 
 def read_own_acts(journal: Journal, fingerprint: str, signers: frozenset[bytes]) -> OwnActs:
@@ -53,6 +55,9 @@ def read_own_acts(journal: Journal, fingerprint: str, signers: frozenset[bytes])
         commitments=frozenset(bytes.fromhex(str(note["commitment"])) for note in kept),
         cids=frozenset(str(note["cid"]) for note in kept),
         signers=signers,
+        encryption_keys=frozenset(
+            bytes.fromhex(str(note["public_key"])) for note in journal.notes(f"{fingerprint}/encryption-key/").values()
+        ),
     )
 
 
@@ -61,15 +66,18 @@ def find_misuse(
 ) -> Iterator[FedtrailError]:
     """Yield what the ledger holds in a client's name and its project does not know of; evidence that is missing, too.
 
-    Looks at commitments, at publications that its key signed, and at rotations of its key.
+    Looks at commitments, at publications that its key signed, at rotations of its key, and at encryption keys.
 
     Args: client: participant id. name: of its key. first_block: None for the deployment's.
     """
-    wanted = (*_COMMITS, *_OUTCOMES, "KeyRotated")
+    wanted = (*_COMMITS, *_OUTCOMES, "KeyRotated", "EncryptionKeyAnnounced")
     for event in chain.events(first_block, names=wanted):
         if event.name == "KeyRotated":
             if event.args["id"] == client and event.args["signer"] not in acts.signers:
                 yield KeyMisused(name=name, what=f"rotated its key to 0x{event.args['signer'].hex()}")
+        elif event.name == "EncryptionKeyAnnounced":
+            if event.args["id"] == client and event.args["key"] not in acts.encryption_keys:
+                yield KeyMisused(name=name, what=f"announced the encryption key {event.args['key'].hex()}")
         elif event.name in _COMMITS:
             yield from _judge_commitments(store, event, client, acts, name)
         else:

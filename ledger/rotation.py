@@ -56,6 +56,7 @@ def announce_next_key(
     announced = [each.key for each in chain.list_encryption_keys(participant)]
     _, public = held.next(announced, password)
     key = f"{chain.fingerprint}/encryption-key/{participant}/{public.hex()}"
+    chain.journal.note(key, {"public_key": public.hex()})  # by which a monitor knows it
     chain.announce_key(participant, public, key=key, sender=sender)
     return public
 

@@ -108,7 +108,12 @@ class Drill:
 
     def look(self) -> str:
         """Return the first alarm of a monitor that knows what the client did."""
-        acts = OwnActs(commitments=frozenset(), cids=frozenset(), signers=frozenset({address_of(self.stolen)}))
+        acts = OwnActs(
+            commitments=frozenset(),
+            cids=frozenset(),
+            signers=frozenset({address_of(self.stolen)}),
+            encryption_keys=frozenset({get_public(self.old_secret)}),
+        )
         misuse = find_misuse(self.world.chain, self.world.store, VICTIM, acts, name="c2")
         return next((error.code for error in misuse), "nothing")
 

@@ -84,6 +84,7 @@ def test_keys_that_waited_on_disk_are_revoked_with_the_others(cli: Cli, in_serve
     assert told["address"].lower() != waiting and told["public_key"] != public.hex()
     assert [row["key"] for row in list_keys(cli, "copied", "signing")][1:] == [waiting, told["address"].lower()]
     assert list_keys(cli, "copied", "encryption")[-1]["key"] == f"0x{told['public_key']}"
+    assert cli("checkpoint", "monitor", "--client", "copied", "--once").status == 0
 
 
 def test_who_does_not_hold_the_owners_key_revokes_nothing(cli: Cli, in_served: Project, tmp_path: Path) -> None:

@@ -200,6 +200,14 @@ def find_misuse(world: World, client: int, acts: OwnActs):
     return list(monitoring.find_misuse(world.chain, world.store, client, acts, name="c1"))
 
 
+def test_an_encryption_key_that_its_participant_did_not_announce_raises_the_alarm(world):
+    client, key = next(iter(world.clients)), b"\x05" * 32
+    world.send("announce_key", client, key, by=world.clients[client])
+    (alarm,) = find_misuse(world, client, know(world))
+    assert alarm.code == "FT723" and key.hex() in str(alarm)
+    assert find_misuse(world, client, replace(know(world), encryption_keys=frozenset({key}))) == []
+
+
 @pytest.mark.parametrize("mode", [spec.CommitMode.VERIFIED, spec.CommitMode.ACCUMULATED, spec.CommitMode.ROOT_ONLY])
 def test_a_client_hears_of_a_commitment_that_it_did_not_make_in_every_mode(world, mode):
     round_ = world.open(mode=mode).commit()
