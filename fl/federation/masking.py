@@ -186,8 +186,9 @@ def _ask(ctx: Context, roster: Roster, plan: RoundPlan, masks: Masks, tables: Ta
         answers = _collect_answers(ctx, roster, plan, masks, unmasker)
         reveals, failed = unmasker.recover_groups(answers)
         asked = {client: table for client, table in asked.items() if client not in failed}
-        why = next((f": {error.detail['what']}" for error in failed.values()), "")
-        problem = _find_shortage(ctx, setting, asked) + why if _find_shortage(ctx, setting, asked) else ""
+        problem = _find_shortage(ctx, setting, asked)
+        if problem and failed:
+            problem += f": {next(iter(failed.values())).detail['what']}"
     if problem:
         return {"what": problem, "silent": sorted(set(tables) - {answer.client for answer in answers})}
     return {"reveals": spec.encode_reveals(reveals).hex(), "lost": sorted(set(tables) - set(asked))}
@@ -196,9 +197,8 @@ def _ask(ctx: Context, roster: Roster, plan: RoundPlan, masks: Masks, tables: Ta
 def _find_shortage(ctx: Context, setting: Setting, clients: Collection[int]) -> str:
     """Return what clients whose masks can be removed are too few for; nothing where they suffice."""
     groups = sum(not set(group).isdisjoint(clients) for group in setting.groups)
-    want = ctx.script.rule_param if setting.least else 1
-    if groups < want:
-        return f"{groups} groups of enough clients are left, {want} are needed"
+    if setting.least and groups < ctx.script.rule_param:
+        return f"{groups} groups of enough clients are left, {ctx.script.rule_param} are needed"
     is_short = len(clients) < setting.quorum
     return f"{len(clients)} updates are in the sum, {setting.quorum} are needed" if is_short else ""
 

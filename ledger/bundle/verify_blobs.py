@@ -322,7 +322,7 @@ def read_ranges(text):
 
 
 def is_masking(text):
-    """Whether a term says who masks, and how many shares recover a secret (§11.10); not in groups."""
+    """Whether a term says who masks, and how many shares recover a secret (§11.10); of groups parse_groups knows."""
     told = re.fullmatch(r"threshold\(([1-9][0-9]{0,3})\)\+roster\(([0-9,-]{1,900})\)", text)
     return bool(told) and int(told[1]) <= 1000 and read_ranges(told[2]) is not None
 
