@@ -150,7 +150,7 @@ def load_round(
     opened = next(event for event in history if event.name == "RoundOpened")
     finalised = next((event for event in history if event.name == "Finalised"), None)
     before = _find_previous(chain, round_id, view.task_id)
-    layout = _fetch_layout(store, task)
+    layout = fetch_layout(store, task)
     ended = next((event for event in history if event.name in _OUTCOMES), None)
     signed_list = _fetch_list(store, history)
     segments = tuple(_read_segments(history, signed_list))
@@ -278,7 +278,8 @@ def _fetch_previous(
     }
 
 
-def _fetch_layout(store: BlobReader, task: spec.Task) -> Layout | None:
+def fetch_layout(store: BlobReader, task: spec.Task) -> Layout | None:
+    """Return the layout of a task; None if it is not there, or cannot be read."""
     fetched = fetch_block(store, task.layout_digest)
     if fetched.data is None:
         return None

@@ -13,13 +13,13 @@ from collections.abc import Callable, Iterator, Mapping
 
 from ledger import spec
 from ledger.chain.views import Event
-from ledger.history import fetch, fetch_block, get_max_bytes, to_cid
+from ledger.history import fetch, fetch_block, fetch_layout, get_max_bytes, to_cid
 from ledger.index.columns import Row
 from ledger.index.database import replace_facts
 from ledger.index.event_rows import decode_event
 from ledger.index.facts import rows_of, rows_of_list, rows_of_manifest
 from ledger.index.opening import now, writing
-from ledger.records import Fetched
+from ledger.records import Fetched, read_homomorphic
 from ledger.spec.audience import SEALED_ALLOWANCE_BYTES
 from ledger.store import ContentStore
 
@@ -51,7 +51,7 @@ def read_blobs(
 
 def _read_event(db: sqlite3.Connection, row: sqlite3.Row, store: ContentStore) -> BlobCounts:
     event = decode_event(row)
-    reader = _Reader(db, store, max_bytes=_find_max_bytes(db, row))
+    reader = _Reader(db, store, max_bytes=_find_max_bytes(db, row, store))
     rows = [*rows_of(event), *_READERS[event.name](reader, event)]
     missing = reader.counts.total() - reader.counts["ok"]
     with writing(db):
@@ -61,11 +61,18 @@ def _read_event(db: sqlite3.Connection, row: sqlite3.Row, store: ContentStore) -
     return reader.counts
 
 
-def _find_max_bytes(db: sqlite3.Connection, row: sqlite3.Row) -> int:
+def _find_max_bytes(db: sqlite3.Connection, row: sqlite3.Row, store: ContentStore) -> int:
     query = "SELECT * FROM event WHERE chain = ? AND canon = 1 AND name = 'TaskCreated' AND task = ?"
     created = db.execute(query, (row["chain"], row["task"])).fetchone()
+    if not created:
+        return 0
+    task = decode_event(created).args["task"]
+    is_plain_sum = task.rule is spec.Rule.SUM32 and not task.rule_param  # of ciphertexts, if the layout says so
+    homomorphic = read_homomorphic(task, fetch_layout(store, task)) if is_plain_sum else None
+    if homomorphic is not None:
+        return homomorphic.compute_max_update_bytes(task.size, task.bound)
     # Encrypted updates are longer. Here a blob is hashed and no more, so that one limit does for all tasks.
-    return get_max_bytes(decode_event(created).args["task"]) + SEALED_ALLOWANCE_BYTES if created else 0
+    return get_max_bytes(task) + SEALED_ALLOWANCE_BYTES
 
 
 class _Reader:
