@@ -479,7 +479,7 @@ class Replay:
         if opened["base"] != opened["model_before"]:
             told = f"{opened['base'].hex()}, the last finalised round ended with {opened['model_before'].hex()}"
             self.find("lineage", "FT707", f"the base model is {told}")
-        if self.r.finalised and self.proposal:
+        if self.r.finalised and self.proposal and self.r.finalised["head"] != ZERO:  # zeros: check 6 tells
             head = extend_head(opened["head_before"], self.number, self.proposal["proposal_hash"])
             if head != self.r.finalised["head"]:
                 self.find("lineage", "FT701", f"head {head.hex()} follows, not {self.r.finalised['head'].hex()}")
