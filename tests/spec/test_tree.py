@@ -158,3 +158,14 @@ def test_a_tree_that_is_kept_opens_every_leaf_of_vectors_and_matrices(n: int, d:
     for index in (-1, count):
         with pytest.raises(spec.BadProof):
             commitments.compute_matrix_opening(updates, matrix_log2, index, tree)
+
+
+@pytest.mark.parametrize("d", [1, 7, 8, 9, 16, 63, 64, 65, 200])
+def test_roots_climbed_by_subtrees_are_the_specifications(d: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    updates = np.random.default_rng(d).integers(-900, 900, (3, d), dtype=np.int32)
+    monkeypatch.setattr(commitments, "_TOP_LOG2", 2)
+    monkeypatch.setattr(commitments, "_PART_BYTES", 40)
+    monkeypatch.setattr(commitments, "_BLOCK_BYTES", 40)
+    for log2 in (0, 1, 3):
+        assert commitments.compute_vector_root(updates[0], log2) == spec.compute_vector_root(updates[0].tolist(), log2)
+        assert commitments.compute_matrix_root(updates, log2) == spec.compute_matrix_root(updates.tolist(), log2)
