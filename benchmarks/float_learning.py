@@ -224,14 +224,16 @@ def compare(rule: str, partition: str, attack: str, seed: int) -> dict[str, obje
 def main() -> int:
     """Compare, print, and keep on demand."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--write", action="store_true", help="keep what came out")
+    parser.add_argument("--write", action="store_true", help="add what is not kept yet to what is kept")
     options = parser.parse_args()
-    rows = []
+    rows: list[dict[str, object]] = json.loads(RESULT.read_text(encoding="utf-8"))["rows"] if options.write else []
+    known = {(row["partition"], row["attack"], row["rule"]) for row in rows}
     for partition in PARTITIONS:
         for attack in ATTACKS:
             for rule in REFERENCES:
-                rows.append(compare(rule, partition, attack, seed=1))
-                print(json.dumps(rows[-1]), flush=True)
+                if (partition, attack, rule) not in known:
+                    rows.append(compare(rule, partition, attack, seed=1))
+                    print(json.dumps(rows[-1]), flush=True)
     differences = [100 * (row["integers"] - row["floats"]) for row in rows]  # type: ignore[operator]
     from machine import describe_machine
 

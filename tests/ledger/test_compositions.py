@@ -50,7 +50,7 @@ def choose(text: str, updates: list[list[int]]) -> list[int]:
 def compositions(draw) -> Composition:
     selects = [k for k, v in STAGES.items() if v.kind is Kind.SELECT and k != "distinct"]
     start = draw(st.sampled_from([[], ["distinct"]]))
-    first = draw(st.lists(st.sampled_from(selects), max_size=3))
+    first = draw(st.lists(st.sampled_from(selects), max_size=3 - len(start)))
     clips = draw(st.lists(st.sampled_from([k for k, v in STAGES.items() if v.kind is Kind.CLIP]), max_size=2))
     mixes = draw(st.lists(st.sampled_from([k for k, v in STAGES.items() if v.kind is Kind.MIX]), max_size=2))
     finals = [k for k, v in STAGES.items() if v.kind is Kind.FINAL]
