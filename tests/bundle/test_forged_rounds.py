@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from both_verifiers import QUICK, Sound, agree, anchor, judge
 from ledger_world import World
-from tamper.forgery import read_files, reseal, shrink, write_files
+from tamper.forgery import Forgery, read_files, reseal, shrink, write_files
 from tamper.kinds import KINDS
 from tamper.mutations import pack
 from validated_rounds import make_statements, run_rounds
@@ -38,6 +38,10 @@ def test_both_verifiers_find_what_a_forger_changed_in_validated_rounds(validated
         said = agree(judge(pack(KINDS[name].tamper(validated.files)), validated.trust, tmp_path, alone=QUICK))
         assert (name, said["verdict"]) == (name, KINDS[name].verdict)
         assert KINDS[name].codes & set(said["codes"]), name
+    late = Forgery(validated.files)  # a block that is none, where others are still to come
+    late.receipts[1 << 300] = late.receipts.pop(min(late.receipts))
+    said = agree(judge(pack(late.seal(relink=False)), validated.trust, tmp_path, alone=QUICK))
+    assert said["codes"] == ["FT703", "FT705"]
 
 
 def test_a_bundle_has_what_was_stated_by_default_and_both_verifiers_check_it(validated: Sound, tmp_path: Path) -> None:
