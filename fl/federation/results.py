@@ -15,7 +15,7 @@ class Progress:
     """One step of a run, for a progress display."""
 
     stage: str
-    """set-up, keys, mask, train, commit, publish, attest, aggregate, replay, finalise, score, reward or twin."""
+    """set-up, keys, mask, key, train, commit, publish, attest, aggregate, decrypt, replay, finalise, score, reward, twin."""
     round: int
     """Round of the run, 0 during set-up."""
     rounds: int
@@ -88,7 +88,7 @@ class RoundResult:
     training_seconds: float
     """Part of it spent on training and quantising: what plain federated learning does too."""
     problem: str = ""
-    """Why a masked round ended without a sum; empty where it did not."""
+    """Why a masked or homomorphic round ended without a sum; empty where it did not."""
     report: AuditReport
     """The replay."""
     paid: tuple[tuple[int, int], ...] = ()

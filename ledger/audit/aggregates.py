@@ -106,8 +106,9 @@ def _check_encrypted_sum(notes: Notes, proposal: spec.Proposal, included: Includ
     if added.root != proposal.matrix_root:
         notes.add("8", _mismatch(record, added.root, proposal.matrix_root, "root: ciphertexts"), record.aggregator)
     if sorted(shares) != sorted(added.updates):
-        refused = sorted(c for c in added.updates if c not in shares and not record.shares[c].problem)
-        if refused:  # what could not be fetched is a gap, which is told already
+        gaps = {e.client for e in record.list_shares() if e.share and record.shares[e.client].data is None}
+        refused = sorted(set(added.updates) - set(shares) - gaps)
+        if refused:  # what could not be fetched is told already
             got, want = f"not of {refused}", "of everybody"
             notes.add("7", _mismatch_of(record, got, want, "shares that hold"), record.aggregator)
         return None
