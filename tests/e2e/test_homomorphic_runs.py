@@ -25,8 +25,9 @@ from ledger.history import load_round
 from ledger.journal import Journal
 from ledger.project import Project
 from ledger.proving import make_proof
-from ledger.records import Grade, RoundRecord, Verdict
+from ledger.records import NOTHING, Fetched, Grade, RoundRecord, Verdict
 from ledger.spec.homomorphic import decode_homomorphic
+from ledger.spec.shares import ShareList, encode_share_list
 from ledger.store import open_store
 
 pytestmark = pytest.mark.chain
@@ -89,6 +90,17 @@ def _assert_that_lies_are_found(record: RoundRecord) -> None:
     told = {finding.clause: str(finding.error) for finding in report.findings}
     assert report.verdict is Verdict.FAIL and {"7", "8"} <= set(told)
     assert "coordinate 5: recomputed" in told["7"] and "root: ciphertexts" in told["8"]
+    unsaid = replay(replace(record, share_list=None))
+    assert [(f.error.code, f.participant) for f in unsaid.findings] == [("FT744", record.aggregator)]
+    (first, *rest), where = record.list_shares(), (record.domain_separator, record.round_id)
+    listed = ShareList(
+        domain_separator=where[0], round_id=where[1], entries=(replace(first, signature=bytes(64)), *rest)
+    )
+    unsigned = replay(replace(record, share_list=Fetched(cid="", data=encode_share_list(listed))))
+    accused = {(f.clause, f.participant) for f in unsigned.findings}
+    assert ("13", record.aggregator) in accused and first.client not in {who for _, who in accused}
+    gone = replay(replace(record, shares={**record.shares, first.client: NOTHING}))
+    assert (gone.verdict, [f.error.code for f in gone.findings]) == (Verdict.INCOMPLETE, ["FT801"])
     with pytest.raises(NotFoundError, match="no court judges sums of encrypted updates"):
         make_proof(record, replace(report, findings=tuple(f for f in report.findings if f.clause in ("7", "8"))))
 
