@@ -15,7 +15,9 @@ class Progress:
     """One step of a run, for a progress display."""
 
     stage: str
-    """set-up, keys, mask, key, train, commit, publish, attest, aggregate, decrypt, replay, finalise, score, reward, twin."""
+    """set-up, keys, mask, key, train, commit, publish, attest, aggregate, decrypt, replay, finalise, score, reward,
+    twin.
+    """
     round: int
     """Round of the run, 0 during set-up."""
     rounds: int

@@ -116,6 +116,7 @@ def list_commands(page: Path) -> list[str]:
     return COMMAND.findall(page.read_text("utf-8"))
 
 
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("page", PAGES)
 def test_every_command_of_a_session_does_what_the_page_says(page: str, session: Session) -> None:
     commands = list_commands(DOCS / page)
