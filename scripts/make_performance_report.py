@@ -26,6 +26,7 @@ def render() -> str:
     speed = json.loads((RESULTS / "speed.json").read_text(encoding="utf-8"))
     floats = json.loads((RESULTS / "float_reference.json").read_text(encoding="utf-8"))
     memory = json.loads((RESULTS / "memory.json").read_text(encoding="utf-8"))
+    scale = json.loads((RESULTS / "scale.json").read_text(encoding="utf-8"))
     parts = {
         "machine": render_machine(speed),
         "rules": render_rules(speed),
@@ -35,6 +36,8 @@ def render() -> str:
         "memory": render_memory(memory),
         "small": render_small(speed),
         "floats": render_floats(floats),
+        "large": render_large(scale["large"], scale["large"]["runs"][0]),
+        "scale": render_scale(scale),
     }
     for name, lines in parts.items():
         head, begin, rest = page.partition(BEGIN.format(name))
@@ -151,6 +154,40 @@ _STEPS = {
     "bundle": "bundle",
     "verify": "check of the bundle",
 }
+
+
+def render_large(about: Document, large: Document) -> Iterator[str]:
+    """Yield the run of a thousand clients."""
+    seconds, cpu = large["ledger_seconds"], large["ledger_cpu_seconds"]
+    yield f"`{about['command']}` at commit {about['commit']}, {about['processor']}, {about['cores']} cores, Python "
+    yield f"{about['python']}; load of the machine {_load(large)}:\n\n"
+    yield f"| {large['clients']:,} clients, {large['rounds']} rounds, d = {large['size']:,} | |\n|---|---:|\n"
+    yield f"| ledger, wall time a round, best | {min(seconds):.2f} s |\n"
+    yield f"| median; worst | {large['ledger_median_seconds']:.2f} s; {max(seconds):.2f} s |\n"
+    yield f"| CPU of run and node, a round | {cpu:.2f} s |\n"
+    yield f"| set-up: keys and registrations | {large['setup_seconds']:.0f} s |\n"
+    yield f"| the run, set-up included | {large['run_seconds']:.0f} s |\n"
+    yield f"| replay of the whole run | {large['replay_seconds']:.1f} s, {large['replay_cpu_seconds']:.1f} s of CPU |\n"
+    yield f"| the run takes, in replays | {large['replay_times_faster']:.0f} |\n"
+
+
+def render_scale(scale: Document) -> Iterator[str]:
+    """Yield how a round grows with clients, coordinates and rounds."""
+    commits = ", ".join(dict.fromkeys(scale[part]["commit"] for part in ("clients", "size", "rounds")))
+    yield f"`benchmarks/scale.py` at {commits}; load of the machine {_load(scale['clients']['runs'][0])}:\n\n"
+    yield "| clients | d | rounds | CPU of a round | a client | CPU of its replay | gas of the batch |\n"
+    yield "|---:|---:|---:|---:|---:|---:|---:|\n"
+    for run in (run for part in ("clients", "size", "rounds") for run in scale[part]["runs"]):
+        cpu, replay = run["ledger_cpu_seconds"], run["replay_cpu_seconds"] / run["rounds"]
+        batch = next(gas for name, gas in run["gas"].items() if name.startswith("commitBatch"))
+        each = f"{1000 * cpu / run['clients']:.1f} ms"
+        sizes = f"{run['clients']:,} | {run['size']:,} | {run['rounds']}"
+        yield f"| {sizes} | {cpu:.3f} s | {each} | {replay:.3f} s | {batch:,} |\n"
+
+
+def _load(result: Document) -> str:
+    before, after = result["load_before_and_after"]
+    return f"{before} to {after}"
 
 
 def _cell(rule: Document) -> str:
