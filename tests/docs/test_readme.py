@@ -32,6 +32,10 @@ def test_the_cost_table_shows_the_committed_figures():
     for workload in wall["workloads"]:
         seconds = f"{workload['audited_round_seconds']} s, {workload['plain_round_seconds']} s"
         assert f"{seconds}: ×{workload['ratio']}" in COSTS
+    large = json.loads((ROOT / "benchmarks/results/scale.json").read_text("utf-8"))["large"]["runs"][0]
+    replay = large["replay_cpu_seconds"] / large["rounds"]
+    assert f"{large['clients']:,} clients" in COSTS
+    assert f"{large['ledger_cpu_seconds']:.2f} s; {replay:.2f} s" in COSTS
 
 
 def test_every_link_leads_to_a_file():
