@@ -248,6 +248,25 @@ def test_a_share_that_is_wrong_by_one_residue_or_with_a_proof_for_anything_else_
     assert not np.array_equal(decrypt_sum(made, {**shares, 2: wrong["one residue"]}), values.sum(axis=0))
 
 
+def test_a_challenge_binds_all_that_a_proof_is_about() -> None:
+    """Whoever could choose a share after its challenge would solve for one that passes."""
+    made, _, shares = make_round()
+    honest, key_share = shares[2], made.parts[2].key_share
+    others = (
+        replace(honest, share=change_residue(honest.share)),
+        replace(honest, client=3),
+        replace(honest, round_id=8),
+        replace(honest, sum_root=bytes(32)),
+        replace(honest, domain_separator=bytes(32)),
+    )
+    statements = {decryption.compute_statement(share, key_share) for share in (honest, *others)}
+    statements.add(decryption.compute_statement(honest, made.parts[3].key_share))
+    assert len(statements) == 7
+    statement = decryption.compute_statement(honest, key_share)
+    assert decryption.compute_challenge(statement, [b"a"]) != decryption.compute_challenge(statement, [b"b"])
+    assert decryption.compute_challenge(statement, []) != decryption.compute_challenge(bytes(32), [])
+
+
 def test_a_proof_made_with_another_secret_than_that_of_the_key_share_does_not_hold() -> None:
     made, _, _ = make_round()
     liar = KeyHolder(2, made.setting, b"another root".ljust(32))
