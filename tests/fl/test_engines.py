@@ -123,6 +123,7 @@ def make_params(n: int, *, rule: spec.Rule, stages: bytes = b"", **numbers: int)
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("extra", ["", COLLUSION], ids=["honest", "colluding"])
 def test_clients_train_on_a_cluster_as_in_one_process(engine: Engine, extra: str) -> None:
     script = parse_script((SCRIPT + extra).encode(), name="engines.yaml")
@@ -131,6 +132,7 @@ def test_clients_train_on_a_cluster_as_in_one_process(engine: Engine, extra: str
         assert are_equal(train(engine, ours, number), train(LocalEngine(), theirs, number))
 
 
+@pytest.mark.slow
 def test_all_nodes_train_and_what_a_killed_worker_had_to_do_is_done_again(engine: Engine, tmp_path: Path) -> None:
     ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])  # workers cannot import tests
     script = parse_script(SCRIPT.encode(), name="engines.yaml")
@@ -139,6 +141,7 @@ def test_all_nodes_train_and_what_a_killed_worker_had_to_do_is_done_again(engine
     assert are_equal(trained, train(LocalEngine(), Workload(script)))
 
 
+@pytest.mark.slow
 def test_an_update_that_cannot_be_encoded_is_an_outcome_and_stops_nobody(engine: Engine) -> None:
     script = parse_script((SCRIPT + "events: [{at: always, clients: [4], attack: nan}]").encode(), name="engines.yaml")
     outcomes = train(engine, Workload(script))
@@ -165,6 +168,7 @@ def test_sharded_aggregates_are_those_of_one_process(rule: dict[str, Any]) -> No
     assert len(shards) >= 5, "it was not computed in shards"
 
 
+@pytest.mark.slow
 def test_an_aggregate_and_its_trees_are_computed_on_a_cluster_as_in_one_process(engine: Engine) -> None:
     del engine  # while it is open, large rounds go through it
     updates = np.random.default_rng(2).integers(-(1 << 22), 1 << 22, (130, 18_000), dtype=np.int32)
@@ -179,6 +183,7 @@ def test_an_aggregate_and_its_trees_are_computed_on_a_cluster_as_in_one_process(
         assert ours == [each() for each in work]
 
 
+@pytest.mark.slow
 def test_what_a_task_raises_is_raised_where_it_was_asked_for(engine: Engine) -> None:
     del engine
     rows = [np.zeros(kernels.MIN_ENTRIES // 4, dtype=np.int32)] * 4
