@@ -19,7 +19,7 @@ OUTSIDE = {
 }  # fmt: skip
 PURE = ("ledger.spec", "ledger.commitments", "ledger.audit", "ledger.records", "ledger.scoring")
 NETWORKED = ("ledger.chain", "ledger.devnet", "ledger.history", "ledger.index", "ledger.store")
-COMPOSERS = ("fl.federation", "fl.flower")
+COMPOSERS = ("fl.federation", "fl.flower", "fl.scale")
 
 
 @cache
@@ -69,7 +69,7 @@ def test_specification_needs_the_standard_library_only():
     assert foreign == set()
 
 
-def test_only_federation_and_flower_see_chain_and_store():
+def test_only_federation_flower_and_the_bench_of_whole_ledgers_see_chain_and_store():
     graph = build_graph()
     offenders = {
         (module, imported)
