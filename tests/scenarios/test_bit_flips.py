@@ -28,7 +28,7 @@ def test_defended_every_single_bit_flip_of_every_message_of_a_round_is_refused(w
     assert len(bits) == 31 and sum(bits.values()) > 60_000
 
 
-def test_a_node_refuses_flipped_transactions_as_the_judge_does(world: World) -> None:
+def test_defended_flipped_transactions_are_refused_by_a_node_as_by_the_judge(world: World) -> None:
     round_ = world.open()
     round_.relay()
     message = next(each for each in list_transactions(world) if each.kind == "transaction: commitBatch")
@@ -39,7 +39,7 @@ def test_a_node_refuses_flipped_transactions_as_the_judge_does(world: World) -> 
     assert world.node.call("eth_blockNumber") == before
 
 
-def test_the_flips_find_what_a_judge_without_a_signature_check_takes(world: World) -> None:
+def test_defended_a_judge_without_a_signature_check_is_found_by_the_flips(world: World) -> None:
     """The harness itself: leave a check out, and the flips that it was there for are told."""
     round_ = world.open()
     entry = round_.entry(1)
@@ -54,7 +54,7 @@ def test_the_flips_find_what_a_judge_without_a_signature_check_takes(world: Worl
     assert calling("credit", world.node, call, (at, at + 20)).flip_all().accepted == list(range(8 * at, 8 * (at + 20)))
 
 
-def test_a_message_that_nobody_takes_as_it_is_proves_nothing(world: World) -> None:
+def test_defended_a_message_that_nobody_takes_as_it_is_proves_nothing(world: World) -> None:
     round_ = world.open()
     refused = world.chain.contracts.commit_batch(round_.round_id, [round_.entry(1, signer=world.people.stranger)])
     with pytest.raises(RuntimeError):
