@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import re
-import threading
-import urllib.request
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
+from forwarding import forwarding
 from numpy.typing import NDArray
 
 WINDOW_BYTES = 16
@@ -22,35 +20,13 @@ _HEX = re.compile(rb"[0-9a-fA-F]{32,}")
 @contextmanager
 def tap(rpc: str, tape: list[bytes]) -> Iterator[str]:
     """Yield the address of a wire to a node; what crosses it, either way, is added to the tape."""
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+    def handle(asked: bytes, told: bytes) -> bytes:
+        tape.extend((asked, told))
+        return told
 
-        def do_POST(self) -> None:
-            asked = self.rfile.read(int(self.headers["content-length"]))
-            passed_on = urllib.request.Request(rpc, asked, {"content-type": "application/json"})
-            with opener.open(passed_on, timeout=120) as reply:
-                told = reply.read()
-            tape.extend((asked, told))
-            self.send_response(200)
-            self.send_header("content-type", "application/json")
-            self.send_header("content-length", str(len(told)))
-            self.end_headers()
-            self.wfile.write(told)
-
-        def log_message(self, *arguments: object) -> None:
-            del arguments
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with forwarding(rpc, handle, timeout=120) as address:
+        yield address
 
 
 def read_files(folder: Path) -> dict[str, bytes]:
