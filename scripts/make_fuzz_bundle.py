@@ -16,7 +16,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path += [str(ROOT), str(ROOT / "tests" / "support")]
 
-from both_verifiers import QUICK, anchor  # noqa: E402
+from both_verifiers import QUICK, anchor, make_last_checkpoint  # noqa: E402
 from ledger_world import World, make_setup  # noqa: E402
 from tamper.forgery import read_files, reseal, shrink, write_files  # noqa: E402
 from validated_rounds import make_statements, run_rounds  # noqa: E402
@@ -24,7 +24,6 @@ from validated_rounds import make_statements, run_rounds  # noqa: E402
 from ledger import devnet  # noqa: E402
 from ledger.bundle.create import BundleRequest, create_bundle  # noqa: E402
 from ledger.bundle.format import Level  # noqa: E402
-from ledger.checkpoints import Checkpoint  # noqa: E402
 from ledger.journal import Journal  # noqa: E402
 from ledger.notes import WITNESS, NoteKey, SignedNote, sign_note  # noqa: E402
 
@@ -32,17 +31,7 @@ from ledger.notes import WITNESS, NoteKey, SignedNote, sign_note  # noqa: E402
 def sign_last_block(files: dict[str, bytes], path: Path) -> dict[str, bytes]:
     """Return a bundle's files with a checkpoint of its last block, signed by a witness."""
     write_files(path, files)
-    bundle = QUICK.Bundle(path.read_bytes(), {})
-    bundle.run()
-    leaves = [QUICK.sha256(b"\0" + log.address + b"".join(log.topics) + log.data) for log in bundle.logs]
-    last = Checkpoint(
-        chain_id=bundle.chain_id,
-        ledger=bundle.contracts["ledger"],
-        size=len(leaves),
-        root=QUICK.merkle_root(leaves),
-        block=bundle.last,
-        block_hash=bundle.blocks[bundle.last].hash,
-    )
+    last = make_last_checkpoint(path)
     key = NoteKey.from_seed("hospital-a", WITNESS, hashlib.sha256(b"hospital-a").digest())
     note = sign_note(SignedNote(text=str(last), signatures=()), key, at=1_800_000_000)
     return reseal(files | {"checkpoints/a.note": str(note).encode()})

@@ -13,6 +13,7 @@ from standalone import load_standalone
 from tamper.forgery import read_files
 
 from ledger.bundle.check import check_bundle
+from ledger.checkpoints import Checkpoint
 from ledger.trust import Trust
 
 STANDALONE = load_standalone()
@@ -27,6 +28,21 @@ class Sound:
     trust: Path
     files: dict[str, bytes]
     """Content of every entry."""
+
+
+def make_last_checkpoint(path: Path) -> Checkpoint:
+    """Return the checkpoint of a bundle's last block, as the second verifier finds it."""
+    bundle = QUICK.Bundle(path.read_bytes(), {})
+    bundle.run()
+    leaves = [QUICK.sha256(b"\0" + log.address + b"".join(log.topics) + log.data) for log in bundle.logs]
+    return Checkpoint(
+        chain_id=bundle.chain_id,
+        ledger=bundle.contracts["ledger"],
+        size=len(leaves),
+        root=QUICK.merkle_root(leaves),
+        block=bundle.last,
+        block_hash=bundle.blocks[bundle.last].hash,
+    )
 
 
 def anchor(path: Path, folder: Path) -> Sound:

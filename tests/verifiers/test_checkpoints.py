@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from both_verifiers import QUICK, Sound, agree, judge
+from both_verifiers import QUICK, Sound, agree, judge, make_last_checkpoint
 from tamper.forgery import encode_json, reseal
 from tamper.kinds import KINDS
 from tamper.mutations import pack
@@ -27,17 +27,7 @@ KEYS = [
 
 @pytest.fixture(scope="session")
 def checkpoint(small: Sound) -> Checkpoint:
-    bundle = QUICK.Bundle(small.path.read_bytes(), {})
-    bundle.run()
-    leaves = [QUICK.sha256(b"\0" + log.address + b"".join(log.topics) + log.data) for log in bundle.logs]
-    return Checkpoint(
-        chain_id=bundle.chain_id,
-        ledger=bundle.contracts["ledger"],
-        size=len(leaves),
-        root=QUICK.merkle_root(leaves),
-        block=bundle.last,
-        block_hash=bundle.blocks[bundle.last].hash,
-    )
+    return make_last_checkpoint(small.path)
 
 
 def _judge(small: Sound, folder: Path, note: str | None, *, need: int = 2) -> dict[str, Any]:
