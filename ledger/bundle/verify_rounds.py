@@ -98,11 +98,6 @@ def weigh(task, examples, stake, rule=None):
     return min(weight, stake // needed) if needed else weight
 
 
-def round_seed(domain, number, segments_hash):
-    """Return the seed of a composed rule (§5.10)."""
-    return sha256(b"fedtrail seed" + domain + struct.pack(">Q", number) + segments_hash)
-
-
 def extend_head(head, number, digest):
     """Return the head of a task's chain of finalised rounds after one more (§4.8)."""
     return keccak(head + word(number) + digest)

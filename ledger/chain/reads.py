@@ -264,13 +264,13 @@ class Reads:
 
     def get_block_hash(self, block: int) -> bytes | None:
         """Return a block's hash, or None where there is no such block."""
-        found = self._connection.request("eth_getBlockByNumber", to_quantity(block), False)
-        return to_bytes(found["hash"]) if isinstance(found, dict) else None
+        found = self._find_block(block)
+        return None if found is None else to_bytes(found["hash"])
 
     def get_block_time(self, block: int) -> int | None:
         """Return a block's time, seconds since 1970, or None where there is no such block."""
-        found = self._connection.request("eth_getBlockByNumber", to_quantity(block), False)
-        return int(found["timestamp"], 16) if isinstance(found, dict) else None
+        found = self._find_block(block)
+        return None if found is None else int(found["timestamp"], 16)
 
     def now(self) -> int:
         """Return the time of the latest block, seconds since 1970."""
@@ -288,6 +288,10 @@ class Reads:
             if on_tick:
                 on_tick(left)
             time.sleep(min(_POLL_SECONDS, left))
+
+    def _find_block(self, block: int) -> dict[str, Any] | None:
+        found = self._connection.request("eth_getBlockByNumber", to_quantity(block), False)
+        return found if isinstance(found, dict) else None
 
     def _read(self, call: Call) -> Any:
         return self._read_many([call])[0]
